@@ -1,0 +1,80 @@
+"""What every format shares: the context a file leaves open, and what reading and writing give.
+
+A format knows models and errors only. Reading streams: it yields records one by one, and
+problems in between, so that a whole file's problems can be shown at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from storebridge.errors import Problem
+from storebridge.models import Record
+
+__all__ = ["Context", "Format", "Loss", "Sourced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a file leaves open, from the store's `info()` or an option; never guessed.
+
+    Units and currency are needed only where a file has values without them: a format that
+    needs one that is empty yields a `Problem` whose remedy names the option.
+    """
+
+    currency: str = ""
+    locale: str = ""
+    weight_unit: Literal["g", "kg", "oz", "lb", ""] = ""
+    length_unit: Literal["mm", "cm", "m", "in", "ft", "yd", ""] = ""
+    market_currencies: Mapping[str, str] = field(default_factory=dict)
+    """The currency of each market, by the market's handle or name."""
+    encoding: str = ""
+    """A Python codec's name; empty means: detect where certain, else ask for it."""
+    delimiter: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Translated headers: the file's own header to the format's standard one."""
+    store: str = ""
+    """The identity of the store that ids belong to, for formats that carry it (JSONL)."""
+    variant: Literal["current", "legacy"] = "current"
+    """Which column names to write, where a format has two sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A record and the row of the file where it starts (1 is the header row)."""
+
+    record: Record
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A field that a format could not hold, for how many records, and one of them."""
+
+    kind: str
+    field: str
+    count: int
+    example: str
+
+
+class Format(Protocol):
+    """One file format, in and out."""
+
+    name: str
+    """The word on the command line ("shopify-csv")."""
+    suffixes: tuple[str, ...]
+
+    def recognises(self, header: tuple[str, ...], context: Context) -> bool:
+        """Return whether a table's header row, or a file's first line, is this format's."""
+        ...
+
+    def read(self, path: Path, context: Context) -> Iterator[Sourced | Problem]:
+        """Yield the file's records, and a problem for everything wrong with it."""
+        ...
+
+    def write(self, path: Path, records: Iterable[Record], context: Context) -> list[Loss]:
+        """Write records to a new file, atomically; return what the format could not hold."""
+        ...

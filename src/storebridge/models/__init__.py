@@ -1,0 +1,96 @@
+"""The domain model: one class per thing, for what a store holds and for what it should hold."""
+
+from __future__ import annotations
+
+from storebridge.models.base import ListMode, ListSpec, Model, PlatformFields, Record, Ref
+from storebridge.models.collection import Category, Collection, Rule
+from storebridge.models.customer import Address, Consent, Customer
+from storebridge.models.market import Location, Market
+from storebridge.models.money import Money, is_currency, minor_units, parse_amount
+from storebridge.models.order import (
+    Adjustment,
+    Amount,
+    Fulfillment,
+    FulfillmentLine,
+    LineItem,
+    Order,
+    Payment,
+    Refund,
+    RefundLine,
+    ShippingLine,
+    TaxLine,
+)
+from storebridge.models.product import (
+    Attribute,
+    Download,
+    InventoryLevel,
+    MarketPrice,
+    Media,
+    Metafield,
+    Option,
+    Product,
+    Sale,
+    Seo,
+    Translation,
+    Variant,
+)
+from storebridge.models.text import Country, Locale, Time, slug
+from storebridge.models.units import Dimensions, Length, Weight
+
+__all__ = [
+    "KINDS",
+    "Address",
+    "Adjustment",
+    "Amount",
+    "Attribute",
+    "Category",
+    "Collection",
+    "Consent",
+    "Country",
+    "Customer",
+    "Dimensions",
+    "Download",
+    "Fulfillment",
+    "FulfillmentLine",
+    "InventoryLevel",
+    "Length",
+    "LineItem",
+    "ListMode",
+    "ListSpec",
+    "Locale",
+    "Location",
+    "Market",
+    "MarketPrice",
+    "Media",
+    "Metafield",
+    "Model",
+    "Money",
+    "Option",
+    "Order",
+    "Payment",
+    "PlatformFields",
+    "Product",
+    "Record",
+    "Ref",
+    "Refund",
+    "RefundLine",
+    "Rule",
+    "Sale",
+    "Seo",
+    "ShippingLine",
+    "TaxLine",
+    "Time",
+    "Translation",
+    "Variant",
+    "Weight",
+    "is_currency",
+    "minor_units",
+    "parse_amount",
+    "slug",
+]
+
+#: Every kind of record by its word, in the order in which a plan writes them.
+KINDS: dict[str, type[Record]] = {
+    model.kind: model
+    for model in (Location, Market, Category, Collection, Product, Customer, Order)
+}
