@@ -34,6 +34,7 @@ from storebridge.models.product import (
     Translation,
     Variant,
 )
+from storebridge.models.store import StoreInfo
 from storebridge.models.text import Country, Locale, Time, slug
 from storebridge.models.units import Dimensions, Length, Weight
 
@@ -78,6 +79,7 @@ __all__ = [
     "Sale",
     "Seo",
     "ShippingLine",
+    "StoreInfo",
     "TaxLine",
     "Time",
     "Translation",

@@ -2,14 +2,14 @@
 
 | here | Shopify | WooCommerce | Magento |
 |---|---|---|---|
-| `price` alone | `price` | `regular_price` | `price` |
-| `price` + `compare_at_price` | `price`, `compareAtPrice` | `sale_price`, `regular_price` | `special_price`, `price` |
-| `price` + dated `sale` | not held (fit report) | `regular_price`, `sale_price` + dates | `price`, `special_price` + dates |
-| all three | `sale` not held | not held: one sale slot | not held: one sale slot |
+| price | price | regular | price |
+| price + compare_at_price | price, compareAtPrice | sale, regular | special_price, price |
+| price + sale | no room for `sale` | regular, sale + dates | price, special_price + dates |
+| all three | no room for `sale` | one slot: no room | one slot: no room |
 
-WooCommerce and Magento have a *two-price form*: a regular price and one slot for a lower one,
-with optional dates. A lower price without dates is what we call `price` with the regular one as
-`compare_at_price`; one with dates is a `sale`.
+"No room" means a line in the fit report. WooCommerce and Magento have a *two-price form*: a
+regular price and one slot for a lower one, with optional dates. A lower price without dates is
+what we call `price`, with the regular one as `compare_at_price`; one with dates is a `sale`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,304 @@
+"""The contract between storebridge and a platform: what an adapter declares and does.
+
+Users never see these types; they hold a `Store`. An adapter is small: it says who it is, what
+its store can hold, and for each kind of record how to page, fetch and write. It does no I/O:
+every operation is a flow (`storebridge.flow`). `ADDING_A_PLATFORM.md` walks through one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, SecretStr
+
+from storebridge.errors import NotSupported, StorebridgeError
+from storebridge.flow import Clock, Flow, Outcome, Request, Response, Status
+from storebridge.models import Record
+from storebridge.models.store import StoreInfo
+
+__all__ = [
+    "CONTRACT",
+    "PARTS",
+    "Action",
+    "Adapter",
+    "Batch",
+    "Change",
+    "Credentials",
+    "Field",
+    "Fit",
+    "Level",
+    "Limits",
+    "Outcome",
+    "Page",
+    "Query",
+    "Records",
+    "Status",
+]
+
+T = TypeVar("T", bound=Record)
+
+#: The version of this contract; an adapter that declares another one is refused by name.
+CONTRACT = 1
+
+#: The parts that a record is written in, in order. An adapter puts each field into one: fields
+#: of one part are written by one operation, and a failed part leaves the others alone.
+PARTS = (
+    "core",
+    "media",
+    "inventory",
+    "prices",
+    "metafields",
+    "translations",
+    "publication",
+    "membership",
+)
+
+Action = Literal["create", "update", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a platform can do with one field of a kind of record.
+
+    Fields that a record's declaration does not name can't be stored: they go into the fit report
+    before anything is written.
+    """
+
+    part: str = "core"
+    write: bool = True
+    read: bool = True
+    reverse: bool = True
+    """Whether an undo can put the old value back."""
+    max_length: int | None = None
+    """The most characters (text) or elements (lists) that fit."""
+    source: str = ""
+    """Where a limit is written down: the platform's page or schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Something that a platform can't hold, found before anything is written."""
+
+    kind: str
+    label: str
+    """Which record, in a person's words."""
+    field: str
+    message: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which records to page through; an empty query means all of them, in any status."""
+
+    ids: tuple[str, ...] = ()
+    updated_since: datetime | None = None
+    status: str = ""
+    fields: frozenset[str] | None = None
+    """The fields that are needed; None means every field that can be read."""
+    raw: bool = False
+    """Whether each record carries the platform's own one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some records and where the next ones are; an empty cursor means there are no more."""
+
+    records: tuple[T, ...]
+    cursor: str = ""
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(Generic[T]):
+    """One record and one part of it, as a plan shows it.
+
+    `desired` has exactly the fields to write, lists resolved: a list that replaces is whole, a
+    list that merges has the elements that change, each with its id where the store has one.
+    """
+
+    id: str
+    """Stable over resumes; outcomes and requests name it."""
+    action: Action
+    part: str
+    record_id: str = ""
+    """The platform's id; empty for a record that is to be created."""
+    key: str = ""
+    """How to find the record when an outcome is unknown ("handle:tee")."""
+    desired: T
+    before: T | None = None
+    """The same fields as the plan read them; None for a create."""
+    removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Elements to take out of merging lists, by field: their keys ("id:7")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(Generic[T]):
+    """Changes of one kind and part that are sent together, and what is known from before.
+
+    After a kill the same batch comes again with the same `id`: `uncertain` names the changes that
+    may have been sent without an outcome, and `state` is what the flow remembered last.
+    """
+
+    id: str
+    changes: tuple[Change[T], ...]
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Platform ids of referenced records, by "kind handle:…": "collection handle:summer"."""
+    uncertain: frozenset[str] = frozenset()
+    state: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How fast a store may be asked, as the platform documents it or as it was measured."""
+
+    rate: float | None = None
+    """Points that come back each second; None means no limit is known."""
+    burst: float = 1.0
+    """Points that can be saved up."""
+    concurrency: int = 1
+    """Flows at once that are known to be good."""
+    max_concurrency: int = 1
+    """Flows at once that `speed = "max"` may climb to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What an answer said about the rate limit; the store's word beats any count of ours."""
+
+    available: float
+    capacity: float | None = None
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What `prepare` signs requests with; shown nowhere."""
+
+    values: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    expires_at: float | None = None
+    """Seconds since the epoch; the engine renews credentials before that."""
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name].get_secret_value()
+
+
+class Records(ABC, Generic[T]):
+    """One kind of record of one platform: how to read it and how to write it."""
+
+    model: type[T]
+    fields: Mapping[str, Field]
+    """What the platform can hold, by field path ("title", "variants.price")."""
+    finds: tuple[str, ...] = ("id",)
+    """The kinds of key that `fetch` takes, besides "id": "handle", "sku", "key", ..."""
+    batch_size: int = 50
+    """The most changes that one `write` gets."""
+    fetch_size: int = 50
+    """The most keys that one `fetch` gets."""
+
+    @abstractmethod
+    def page(self, query: Query, cursor: str) -> Flow[Page[T]]:
+        """Return the records at a cursor; "" is the start. Each record comes exactly once."""
+
+    @abstractmethod
+    def fetch(self, keys: Sequence[str], fields: frozenset[str] | None) -> Flow[tuple[T, ...]]:
+        """Return the records that have any of these keys ("id:7", "sku:A-1"), each once.
+
+        Keys that hit nothing are left out. `fields` are those needed; None means all.
+        """
+
+    @abstractmethod
+    def write(self, batch: Batch[T]) -> Flow[None]:
+        """Make the changes and `report` an outcome for each; one without is `unknown`.
+
+        For a change in `batch.uncertain`, and on `OutcomeUnknown`, look for what may have been
+        made (by `change.key`) before anything is created.
+        """
+
+    def check(self, record: T) -> Iterable[Fit]:
+        """Return what the platform is known to refuse about a desired record."""
+        return ()
+
+    def lanes(self, change: Change[T]) -> tuple[str, ...]:
+        """Return what no two flows may touch at once; by default the record itself."""
+        return (f"{self.model.kind} {change.record_id or change.key}",)
+
+
+class Adapter(ABC):
+    """One platform. An instance is one store's settings and makes flows; it holds no connection."""
+
+    name: ClassVar[str]
+    """The platform's word, in URLs and messages: "shopify"."""
+    title: ClassVar[str]
+    """The platform's name as people write it: "Shopify"."""
+    api_version: ClassVar[str]
+    contract: ClassVar[int] = CONTRACT
+    Settings: ClassVar[type[BaseModel]]
+    """A store's settings: their validation, the prompts and the docs from one declaration."""
+
+    def __init__(self, settings: BaseModel) -> None:
+        """Keep validated settings."""
+        self.settings = settings
+
+    @classmethod
+    def settings_from_url(cls, rest: str) -> dict[str, str]:
+        """Return settings from what follows "platform:" or "platform+" in a store's URL."""
+        return {"url": rest}
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go: scheme, host and common path. Empty for a store without a network."""
+        return ""
+
+    @property
+    def limits(self) -> Limits:
+        """How fast the store may be asked."""
+        return Limits()
+
+    @abstractmethod
+    def info(self) -> Flow[StoreInfo]:
+        """Return the store's identity and facts."""
+
+    @abstractmethod
+    def kinds(self) -> Mapping[str, Records[Any] | NotSupported]:
+        """Return what the platform keeps, by kind of record, or why it can't."""
+
+    def records(self, kind: str) -> Records[Any]:
+        """Return one kind of record.
+
+        Raises:
+            NotSupported: if the platform lacks it; the reason says what to use instead.
+        """
+        found = self.kinds().get(kind)
+        if found is None:
+            found = NotSupported(f"the {self.name} adapter has no records of kind {kind!r}")
+        if isinstance(found, NotSupported):
+            raise found
+        return found
+
+    def authorize(self, clock: Clock) -> Flow[Credentials]:
+        """Return credentials that are good now; called again when they expire or are refused."""
+        return Credentials()
+        yield  # an empty generator: nothing is sent by default
+
+    def prepare(
+        self, request: Request, credentials: Credentials, nonce: str, now: float
+    ) -> Request:
+        """Return the request as it is sent: version, user agent, credentials, signature."""
+        return request
+
+    def error(self, response: Response) -> StorebridgeError | None:
+        """Return the error that an answer means, None for success. 200 may hide one."""
+        raise NotImplementedError
+
+    def level(self, response: Response) -> Level | None:
+        """Return what an answer says about the rate limit."""
+        return None
+
+    def normalise(self, record: T) -> T:
+        """Return a desired record as the platform would give it back (trimmed, folded)."""
+        return record
