@@ -48,6 +48,8 @@ class Model(BaseModel):
 
     #: The list fields that merge or replace; a list that is not named here replaces.
     lists: ClassVar[Mapping[str, ListSpec]] = {}
+    #: Whether it changes as a whole (a weight), or field by field (a variant).
+    atomic: ClassVar[bool] = True
 
     @property
     def given(self) -> frozenset[str]:
@@ -112,6 +114,10 @@ class Record(Model):
 
     #: The word for this kind of record in plans, JSONL files and on the command line.
     kind: ClassVar[str] = ""
+    atomic: ClassVar[bool] = False
+    #: The fields whose values name other records, with the kind they name and what to put before
+    #: a value to get a key ("handle:"; "" where the values are keys already).
+    references: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     _raw: Mapping[str, Any] | None = PrivateAttr(default=None)
 

@@ -36,6 +36,10 @@ class Collection(Record):
         "metafields": ListSpec("merge", Metafield.element_keys),
         "translations": ListSpec("merge", Translation.element_keys),
     }
+    references: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "parent": ("collection", "handle:"),
+        "products": ("product", ""),
+    }
 
     handle: str = ""
     title: str = ""
@@ -51,8 +55,8 @@ class Collection(Record):
     visibility: str = "visible"
     products: tuple[str, ...] = ()
     """Keys of its products in order, where the order was set by hand."""
-    products_add: tuple[str, ...] = Field((), alias="products+")
-    products_remove: tuple[str, ...] = Field((), alias="products-")
+    products_add: tuple[str, ...] = Field(default=(), alias="products+")
+    products_remove: tuple[str, ...] = Field(default=(), alias="products-")
     image: Media | None = None
     seo: Seo = Seo()
     metafields: tuple[Metafield, ...] = ()

@@ -18,6 +18,8 @@ __all__ = ["Address", "Consent", "Customer"]
 class Address(Model):
     """A postal address; `region_code` is the part of ISO 3166-2 after the hyphen."""
 
+    atomic: ClassVar[bool] = False
+
     first_name: str = ""
     last_name: str = ""
     company: str = ""
@@ -63,8 +65,8 @@ class Customer(Record):
     locale: Locale | None = None
     status: str = ""
     tags: tuple[str, ...] = ()
-    tags_add: tuple[str, ...] = Field((), alias="tags+")
-    tags_remove: tuple[str, ...] = Field((), alias="tags-")
+    tags_add: tuple[str, ...] = Field(default=(), alias="tags+")
+    tags_remove: tuple[str, ...] = Field(default=(), alias="tags-")
     note: str = ""
     tax_exempt: bool = False
     tax_number: str = ""

@@ -188,8 +188,8 @@ class Order(Record):
     payments: tuple[Payment, ...] = ()
     discount_codes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    tags_add: tuple[str, ...] = Field((), alias="tags+")
-    tags_remove: tuple[str, ...] = Field((), alias="tags-")
+    tags_add: tuple[str, ...] = Field(default=(), alias="tags+")
+    tags_remove: tuple[str, ...] = Field(default=(), alias="tags-")
     note: str = ""
     channel: str = ""
     market: str = ""

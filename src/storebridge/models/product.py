@@ -40,6 +40,8 @@ __all__ = [
 class Seo(Model):
     """The title and description that search engines are shown."""
 
+    atomic: ClassVar[bool] = False
+
     title: str = ""
     description: str = ""
 
@@ -102,6 +104,8 @@ class Translation(Model):
 class Media(Model):
     """A picture, video or model. `url` is where it comes from."""
 
+    atomic: ClassVar[bool] = False
+
     id: str = ""
     url: str = ""
     alt: str = ""
@@ -129,6 +133,8 @@ class InventoryLevel(Model):
 
 class MarketPrice(Model):
     """A variant's prices in one market; `included` says whether it is sold there."""
+
+    atomic: ClassVar[bool] = False
 
     market: str
     price: Money | None = None
@@ -159,6 +165,7 @@ def _keyed(mode: ListMode = "merge") -> ListSpec:
 class Variant(Model):
     """One thing that can be bought: a product's only one, or one per choice of options."""
 
+    atomic: ClassVar[bool] = False
     lists: ClassVar[Mapping[str, ListSpec]] = {
         "inventory": _keyed(),
         "market_prices": _keyed(),
@@ -219,6 +226,12 @@ class Product(Record):
         "translations": _keyed(),
         "attributes": _keyed("replace"),
     }
+    references: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "collections": ("collection", "handle:"),
+        "related": ("product", ""),
+        "upsells": ("product", ""),
+        "cross_sells": ("product", ""),
+    }
 
     handle: str = ""
     sku: str = ""
@@ -232,8 +245,8 @@ class Product(Record):
     category: str = ""
     """The place in a general taxonomy, as a path or an id; not a group of the shop's own."""
     tags: tuple[str, ...] = ()
-    tags_add: tuple[str, ...] = Field((), alias="tags+")
-    tags_remove: tuple[str, ...] = Field((), alias="tags-")
+    tags_add: tuple[str, ...] = Field(default=(), alias="tags+")
+    tags_remove: tuple[str, ...] = Field(default=(), alias="tags-")
     status: str = "active"
     """"active", "draft", "archived", or a platform's own word."""
     visibility: str = "visible"
@@ -244,12 +257,12 @@ class Product(Record):
     variants: tuple[Variant, ...] = ()
     attributes: tuple[Attribute, ...] = ()
     media: tuple[Media, ...] = ()
-    media_add: tuple[Media, ...] = Field((), alias="media+")
+    media_add: tuple[Media, ...] = Field(default=(), alias="media+")
     seo: Seo = Seo()
     collections: tuple[str, ...] = ()
     """The handles of the collections that hold this product by hand."""
-    collections_add: tuple[str, ...] = Field((), alias="collections+")
-    collections_remove: tuple[str, ...] = Field((), alias="collections-")
+    collections_add: tuple[str, ...] = Field(default=(), alias="collections+")
+    collections_remove: tuple[str, ...] = Field(default=(), alias="collections-")
     related: tuple[str, ...] = ()
     """Keys of other products: "handle:…" or "sku:…"; `upsells` and `cross_sells` alike."""
     upsells: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
 
 from storebridge.models.base import Model
 
@@ -58,6 +58,8 @@ class Length(Model):
 
 class Dimensions(Model):
     """The size of a packed item; a side that is not given is not managed."""
+
+    atomic: ClassVar[bool] = False
 
     length: Length | None = None
     width: Length | None = None

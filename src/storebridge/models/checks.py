@@ -1,0 +1,294 @@
+"""What must hold for a value that a store should get, wherever the record came from.
+
+Reading a store accepts what the store holds; these checks are for desired records only. They
+know no platform: what one platform can't hold is for its adapter to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from storebridge.models.base import Record
+from storebridge.models.collection import Category, Collection
+from storebridge.models.market import Location, Market
+from storebridge.models.money import Money, is_currency, minor_units
+from storebridge.models.product import MarketPrice, Media, Product, Variant
+
+__all__ = ["STATUSES", "Finding", "problems"]
+
+#: The words for a product's status; the last four are WooCommerce's own, "unlisted" Shopify's.
+STATUSES = ("active", "draft", "archived", "unlisted", "private", "pending", "future", "trash")
+
+_URL = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#]\S*)?", re.IGNORECASE)
+_NO_HANDLE = re.compile(r"[\s/?#%\\\x00-\x1f\x7f]")
+
+
+class Finding(NamedTuple):
+    """One thing wrong in a record: where ("variants.2.price"), what, and what to do."""
+
+    path: str
+    value: str
+    message: str
+    remedy: str
+
+
+def problems(record: Record, currency: str = "") -> Iterator[Finding]:
+    """Yield what is wrong with a desired record; only given fields are looked at.
+
+    Args:
+        record: any kind of record.
+        currency: what the prices must be in; empty allows any. Market prices have their own.
+    """
+    check = _CHECKS.get(record.kind)
+    if check is not None:
+        yield from check(record, currency)
+
+
+def _product(product: Product, currency: str) -> Iterator[Finding]:
+    yield from _handle("handle", product.handle, "handle" in product.given)
+    if product.status not in STATUSES:
+        yield Finding(
+            "status",
+            product.status,
+            "This is no status",
+            f"Use one of: {', '.join(STATUSES)}",
+        )
+    for field in ("tags", "tags_add", "tags_remove", "collections"):
+        yield from _words(field, getattr(product, field))
+    for field in ("media", "media_add"):
+        yield from _media(field, getattr(product, field))
+    yield from _modes(product)
+    yield from _options(product)
+    yield from _variants(product, currency)
+
+
+def _collection(collection: Collection, _: str) -> Iterator[Finding]:
+    yield from _handle("handle", collection.handle, "handle" in collection.given)
+    if collection.parent and collection.parent == collection.handle:
+        yield Finding(
+            "parent",
+            collection.parent,
+            "A collection can't be its own parent",
+            "Name the handle of another collection, or leave parent out",
+        )
+    if collection.image is not None:
+        yield from _media("image", (collection.image,))
+
+
+def _category(category: Category, _: str) -> Iterator[Finding]:
+    if not category.path.strip():
+        yield Finding("path", category.path, "A category needs a path", "Write it like 'A > B'")
+
+
+def _market(market: Market, _: str) -> Iterator[Finding]:
+    yield from _handle("handle", market.handle, "handle" in market.given)
+    if market.currency and not is_currency(market.currency):
+        yield _unknown_currency("currency", market.currency)
+
+
+def _location(location: Location, _: str) -> Iterator[Finding]:
+    if "name" in location.given and not location.name.strip():
+        yield Finding("name", location.name, "A location needs a name", "Give it one")
+
+
+_CHECKS: dict[str, Callable[[Any, str], Iterator[Finding]]] = {
+    "product": _product,
+    "collection": _collection,
+    "category": _category,
+    "market": _market,
+    "location": _location,
+}
+
+
+def _handle(path: str, handle: str, given: bool) -> Iterator[Finding]:
+    if not given or (handle and not _NO_HANDLE.search(handle)):
+        return
+    message = "The handle is empty" if not handle else "This can't be part of an address"
+    yield Finding(path, handle, message, "Use letters, digits and hyphens, like blue-shirt")
+
+
+def _words(path: str, words: tuple[str, ...]) -> Iterator[Finding]:
+    for place, word in enumerate(words):
+        if not word.strip():
+            yield Finding(f"{path}.{place}", word, "This is empty", "Leave it out, or name it")
+
+
+def _media(path: str, media: tuple[Media, ...]) -> Iterator[Finding]:
+    for place, item in enumerate(media):
+        if item.url and not _URL.fullmatch(item.url):
+            yield _bad_url(f"{path}.{place}.url", item.url)
+
+
+def _modes(product: Product) -> Iterator[Finding]:
+    for field in product.modes:
+        if field not in type(product).model_fields:
+            yield Finding(
+                f"modes.{field}",
+                field,
+                "A product has no such field",
+                "Name a list field, like media",
+            )
+
+
+def _options(product: Product) -> Iterator[Finding]:
+    names: set[str] = set()
+    for place, option in enumerate(product.options):
+        if not option.name.strip() or option.name in names:
+            message = "This option name comes twice" if option.name else "An option has no name"
+            yield Finding(
+                f"options.{place}.name", option.name, message, "Give each option its own name"
+            )
+        names.add(option.name)
+        if len(set(option.values)) != len(option.values):
+            twice = next(v for v in option.values if option.values.count(v) > 1)
+            yield Finding(
+                f"options.{place}.values", twice, "This option value comes twice", "Keep one"
+            )
+
+
+def _variants(product: Product, currency: str) -> Iterator[Finding]:
+    known = [frozenset(option.values) for option in product.options]
+    has_options = "options" in product.model_fields_set
+    choices: dict[tuple[str, ...], int] = {}
+    skus: dict[str, int] = {}
+    for place, variant in enumerate(product.variants):
+        if has_options or variant.options:
+            yield from _choice(place, variant, known if has_options else None, choices)
+        if variant.sku:
+            first = skus.setdefault(variant.sku, place)
+            if first != place:
+                yield Finding(
+                    f"variants.{place}.sku",
+                    variant.sku,
+                    f"Variant {first + 1} of this product has the same SKU",
+                    "Give each variant a SKU of its own",
+                )
+        yield from _variant(f"variants.{place}", variant, currency)
+
+
+def _choice(
+    place: int,
+    variant: Variant,
+    known: list[frozenset[str]] | None,
+    choices: dict[tuple[str, ...], int],
+) -> Iterator[Finding]:
+    """Check a variant's option values against the product's options and the other variants."""
+    values, path = variant.options, f"variants.{place}.options"
+    shown = " / ".join(values)
+    if known is not None and len(values) != len(known):
+        yield Finding(
+            path,
+            shown,
+            f"The variant has {len(values)} option values, the product {len(known)} options",
+            "Give one value for each option",
+        )
+    for value, allowed in zip(values, known or (), strict=False):
+        if value and allowed and value not in allowed:
+            yield Finding(
+                path, value, "The option has no such value", "Add it to the option's values"
+            )
+    first = choices.setdefault(values, place)
+    if first != place:
+        yield Finding(
+            path,
+            shown,
+            f"Variant {first + 1} of this product has the same option values",
+            "Give each variant a choice of its own",
+        )
+
+
+def _variant(path: str, variant: Variant, currency: str) -> Iterator[Finding]:
+    given = variant.model_fields_set
+    for field in _PRICES & given:
+        money = getattr(variant, field)
+        if money is not None and (fault := _money_fault(money, currency)):
+            yield Finding(f"{path}.{field}", *fault)
+    if variant.sale is not None:
+        yield from _sale(path, variant, currency)
+    for place, market in enumerate(variant.market_prices):
+        yield from _market_price(f"{path}.market_prices.{place}", market)
+    if variant.media:
+        for place, url in enumerate(variant.media):
+            if not _URL.fullmatch(url):
+                yield _bad_url(f"{path}.media.{place}", url)
+    if "weight" in given and variant.weight is not None and variant.weight.value < 0:
+        yield _below_zero(f"{path}.weight", variant.weight.value)
+    if "dimensions" in given and variant.dimensions is not None:
+        for side in ("length", "width", "height"):
+            size = getattr(variant.dimensions, side)
+            if size is not None and size.value < 0:
+                yield _below_zero(f"{path}.dimensions.{side}", size.value)
+
+
+_PRICES = frozenset(("price", "compare_at_price", "cost"))
+
+
+def _sale(path: str, variant: Variant, currency: str) -> Iterator[Finding]:
+    sale = variant.sale
+    assert sale is not None
+    if fault := _money_fault(sale.price, currency):
+        yield Finding(f"{path}.sale.price", *fault)
+    if _backwards(sale.starts_at, sale.ends_at):
+        yield Finding(
+            f"{path}.sale.ends_at",
+            str(sale.ends_at),
+            "The sale ends before it starts",
+            "Put the end after the start",
+        )
+
+
+def _backwards(start: datetime | None, end: datetime | None) -> bool:
+    return start is not None and end is not None and end <= start
+
+
+def _market_price(path: str, price: MarketPrice) -> Iterator[Finding]:
+    for field in ("price", "compare_at_price"):
+        money = getattr(price, field)
+        if money is not None and (fault := _money_fault(money, "")):
+            yield Finding(f"{path}.{field}", *fault)
+
+
+@lru_cache(maxsize=1 << 16)
+def _money_fault(money: Money, currency: str) -> tuple[str, str, str] | None:
+    """Return value, message and remedy of what is wrong with an amount, None if nothing is."""
+    shown = str(money)
+    if currency and money.currency != currency:
+        return (
+            shown,
+            f"The price is in {money.currency}, the currency here is {currency}",
+            "Convert it, or name the currency that the source has",
+        )
+    if not is_currency(money.currency):
+        return shown, "ISO 4217 has no such currency", "Use a code like EUR"
+    if money.amount < 0:
+        return shown, "A price can't be below zero", "Write an amount of 0 or more"
+    if not money.fits:
+        digits = minor_units(money.currency)
+        return (
+            shown,
+            f"{money.currency} has {digits} decimal digits",
+            f"Round the amount to {digits} digits",
+        )
+    return None
+
+
+def _unknown_currency(path: str, code: str) -> Finding:
+    return Finding(path, code, "ISO 4217 has no such currency", "Use a code like EUR")
+
+
+def _bad_url(path: str, url: str) -> Finding:
+    return Finding(
+        path,
+        url,
+        "This is no web address",
+        "Write a whole one that starts with https:// or http://, without spaces",
+    )
+
+
+def _below_zero(path: str, value: Decimal) -> Finding:
+    return Finding(path, str(value), "This can't be below zero", "Write 0 or more")

@@ -1,0 +1,400 @@
+"""Makes a plan so: intent first, then the request, then the outcome; each one durable.
+
+A run that was killed is finished by running it again. Batches whose end was not seen go to the
+adapter once more under the same id, with the changes whose outcome is not known named as
+uncertain; nothing with an outcome is sent again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from storebridge.adapter import Batch, Change, Records
+from storebridge.engine import Job
+from storebridge.errors import PlanError
+from storebridge.flow import Outcome, Status
+from storebridge.models import Record
+from storebridge.parts import declared
+from storebridge.plan.changes import references, undotted
+from storebridge.plan.chunks import chunks
+from storebridge.plan.diff import Patch, diff, flatten, rebuild, still_holds
+from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
+from storebridge.plan.live import names_of
+from storebridge.plan.options import OnConflict
+from storebridge.plan.report import Report
+
+if TYPE_CHECKING:
+    from storebridge.store import Store
+
+__all__ = ["apply", "sides"]
+
+_FINAL = (Status.APPLIED, Status.UNCHANGED)
+
+
+def apply(
+    file: PlanFile,
+    store: Store,
+    *,
+    on_conflict: OnConflict = "refuse",
+    retry_failed: bool = False,
+    wait: float | None = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Apply a plan, or go on with one that was interrupted, and return what became of it.
+
+    Raises:
+        PlanError: if the plan was changed, or was made for another store.
+        Locked: if another plan is being applied to the store.
+        AuthError: if the store refuses the credentials; run again when they are renewed.
+    """
+    file.check_seal()
+    _check_store(file, store)
+    with store.state.lock("apply", wait):
+        run = _Run(file, store, on_conflict, on_progress)
+        run.resume()
+        for rank, kind, part in file.phases():
+            run.phase(rank, kind, part, retry_failed)
+    report = Report(file, store.name)
+    store.state.note_applied(file.path, file.meta("digest"), report.counts)
+    return report
+
+
+def _check_store(file: PlanFile, store: Store) -> None:
+    planned = file.meta("store")
+    if planned["id"] != store.info.id:
+        raise PlanError(
+            f"this plan was made for {planned['url']} ({planned['name'] or planned['id']}), "
+            f"not for {store.url}: make a plan for each store"
+        )
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One batch on its way: its rows and the typed changes made of them."""
+
+    id: str
+    records: Records[Any]
+    rows: dict[str, ChangeRow] = field(default_factory=dict)
+    changes: dict[str, Change[Any]] = field(default_factory=dict)
+    refs: dict[str, str] = field(default_factory=dict)
+    overwritten: dict[int, str] = field(default_factory=dict)
+    unread: list[Outcome] = field(default_factory=list)
+    """Applied, and not yet compared with what the store has."""
+
+
+class _Run:
+    """One run of a plan; also the journal that flows report to."""
+
+    def __init__(
+        self,
+        file: PlanFile,
+        store: Store,
+        on_conflict: OnConflict,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.file, self.store, self.on_conflict = file, store, on_conflict
+        self.total = Report(file, store.name).planned
+        self.done = sum(file.count("SELECT status, COUNT(*) FROM outcomes GROUP BY 1").values())
+        self.progress = on_progress or (lambda _done, _total: None)
+        self.sending: dict[str, _Sending] = {}
+
+    # -- in order
+
+    def resume(self) -> None:
+        """Finish the batches whose end was not seen."""
+        for batch in self.file.open_batches():
+            self._resend(batch)
+
+    def phase(self, rank: int, kind: str, part: str, retry_failed: bool) -> None:
+        """Send a phase's open changes in batches, as many at once as the store bears."""
+        seqs = self.file.open_seqs(rank, retry_failed)
+        if not seqs:
+            return
+        records = self.store.adapter.records(kind)
+        jobs = (self._job(records, chunk) for chunk in chunks(seqs, records.batch_size))
+        for done in self.store.engine.run_many(jobs):
+            self.done += done.result()
+            self.progress(self.done, self.total)
+
+    def _job(self, records: Records[Any], seqs: Sequence[int]) -> Job[int]:
+        rows = list(_rows(self.file, seqs))
+        sending = _Sending("", records)
+        dropped = self._compose(sending, rows)
+        lanes = {lane for c in sending.changes.values() for lane in records.lanes(c)}
+        return Job(tuple(sorted(lanes)), lambda: self._send(sending, dropped))
+
+    def _send(self, sending: _Sending, dropped: list[Outcome]) -> int:
+        """Check for conflicts, commit the intent, send, verify; return how many have outcomes."""
+        dropped += self._conflicts(sending)
+        count = len(dropped) + len(sending.changes)
+        if dropped:
+            self.file.put_outcomes("", ((outcome, True) for outcome in dropped))
+        if not sending.changes:
+            return count
+        sending.id = self.file.begin_batch([int(change) for change in sending.changes])
+        self._run_batch(sending, frozenset(), None)
+        return count
+
+    def _resend(self, batch: BatchRow) -> None:
+        """Send a batch again under its id; what has a final outcome is left out."""
+        known = {
+            o.seq: o
+            for o in self.file.outcomes("WHERE batch = ?", (batch.id,))
+            if o.status != Status.UNKNOWN
+        }
+        rows = [row for row in _rows(self.file, batch.seqs) if row.seq not in known]
+        sending = _Sending(batch.id, self._records_of(batch))
+        unverified = [o.seq for o in known.values() if not o.verified and o.status in _FINAL]
+        self._compose(sending, list(_rows(self.file, unverified)))
+        sending.unread = [
+            Outcome(change=str(seq), status=Status(known[seq].status), id=known[seq].record_id)
+            for seq in unverified
+        ]
+        self._read_back(sending)
+        sending.rows, sending.changes = {}, {}
+        self._compose(sending, rows)
+        self._run_batch(sending, frozenset(sending.changes), batch.state)
+        self.progress(self.done, self.total)
+
+    def _records_of(self, batch: BatchRow) -> Records[Any]:
+        records: Records[Any] = self.store.adapter.records(
+            next(_rows(self.file, batch.seqs[:1])).kind
+        )
+        return records
+
+    def _run_batch(self, sending: _Sending, uncertain: frozenset[str], state: Any) -> None:
+        self.sending[sending.id] = sending
+        try:
+            unknown = False
+            if sending.changes:
+                batch = Batch(
+                    id=sending.id,
+                    changes=tuple(sending.changes.values()),
+                    ids=sending.refs,
+                    uncertain=uncertain,
+                    state=state,
+                )
+                outcomes = self.store.engine.run_batch(sending.records, batch, self)
+                unknown = any(outcome.status is Status.UNKNOWN for outcome in outcomes)
+            self._read_back(sending)
+            if not unknown:
+                self.file.end_batch(sending.id)
+        finally:
+            del self.sending[sending.id]
+
+    # -- composing changes
+
+    def _compose(self, sending: _Sending, rows: Iterable[ChangeRow]) -> list[Outcome]:
+        """Make typed changes of rows; return outcomes for those that can't be sent."""
+        dropped: list[Outcome] = []
+        for row in rows:
+            change = self._change(sending, row)
+            if isinstance(change, Outcome):
+                dropped.append(change)
+            else:
+                sending.rows[change.id], sending.changes[change.id] = row, change
+        return dropped
+
+    def _change(self, sending: _Sending, row: ChangeRow) -> Change[Any] | Outcome:
+        model = sending.records.model
+        record_id = row.record_id
+        if not record_id and row.action != "create":
+            status, record_id = self.file.made_id(row.kind, row.key)
+            if status not in _FINAL:
+                return _left(row, "reference", f"{row.label!r} was not created", "See why first.")
+        before, desired, removed = sides(model, row)
+        missing = self._resolve(sending, row, desired)
+        if missing:
+            return _left(row, "reference", missing, "Create it, or give one that exists.")
+        return Change(
+            id=str(row.seq),
+            action=row.action,
+            part=row.part,
+            record_id=record_id,
+            key=row.key,
+            desired=desired,
+            before=before,
+            removed=removed,
+        )
+
+    def _resolve(self, sending: _Sending, row: ChangeRow, desired: Record) -> str:
+        """Find the ids that a change refers to; return what is missing for a membership."""
+        for kind, name in references(desired):
+            target = self.file.ref(f"{kind} {name}")
+            if target and target.startswith("="):
+                status, target = self.file.made_id(kind, target[1:])
+                target = target if status in _FINAL else None
+            if target:
+                sending.refs[f"{kind} {name}"] = target
+            elif row.part == "membership":
+                return f"there is no {kind} {name.partition(':')[2]!r} in the store or the source"
+        return ""
+
+    # -- conflicts
+
+    def _conflicts(self, sending: _Sending) -> list[Outcome]:
+        """Re-read what the batch touches; take out and return what can't go ahead."""
+        names = [name for change in sending.changes.values() for name in _asked(change)]
+        live = self._live(sending.records, names)
+        outcomes: list[Outcome] = []
+        for key, change in list(sending.changes.items()):
+            outcome = self._conflict(sending, sending.rows[key], change, live)
+            if outcome is not None:
+                outcomes.append(outcome)
+                del sending.changes[key], sending.rows[key]
+        return outcomes
+
+    def _live(self, records: Records[Any], names: Sequence[str]) -> dict[str, Record]:
+        """Return live records by each of their names."""
+        found: dict[str, Record] = {}
+        for chunk in chunks(names, records.fetch_size):
+            for record in self.store.engine.run(records.fetch(chunk, None)):
+                found.update((name, record) for name in names_of(record))
+        return found
+
+    def _conflict(
+        self, sending: _Sending, row: ChangeRow, change: Change[Any], live: dict[str, Record]
+    ) -> Outcome | None:
+        if change.action == "create":
+            taken = live.get(change.key)
+            return _taken(row, taken) if taken is not None else None
+        if not row.record_id:
+            return None  # this run created it
+        record = live.get(f"id:{change.record_id}")
+        if record is None:
+            gone = change.action == "delete"
+            return _left(
+                row,
+                "conflict",
+                f"{row.label!r} is no longer in the store",
+                "Plan again.",
+                Status.UNCHANGED if gone else Status.SKIPPED,
+            )
+        patch = _patch(row)
+        model = sending.records.model
+        if row.action == "update" and not diff(change.desired, record).after and not change.removed:
+            return _left(row, "", "the store has these values already", "", Status.UNCHANGED)
+        paths = still_holds(model, patch.before, record)
+        paths += still_holds(model, json.loads(row.reads), record) if row.reads else []
+        if not paths:
+            return None
+        if self.on_conflict == "overwrite":
+            overwritten = diff(change.desired, record).before if row.action == "update" else None
+            sending.overwritten[row.seq] = json.dumps(overwritten)
+            return None
+        return _left(row, "conflict", f"changed since the plan: {', '.join(paths)}", _REPLAN)
+
+    # -- the journal
+
+    def outcomes(self, batch_id: str, outcomes: tuple[Outcome, ...]) -> None:
+        """Keep outcomes, compared with the store where the answer showed the record."""
+        sending = self.sending[batch_id]
+        kept: list[tuple[Outcome, bool]] = []
+        for outcome in outcomes:
+            change = sending.changes[outcome.change]
+            to_check = outcome.status in _FINAL and change.action != "delete"
+            if to_check and outcome.record is None:
+                sending.unread.append(outcome)
+                kept.append((outcome, False))
+            else:
+                checked = self._verified(sending, outcome, outcome.record) if to_check else outcome
+                kept.append((checked, True))
+        self.file.put_outcomes(batch_id, kept, sending.overwritten)
+
+    def remember(self, batch_id: str, state: Any) -> None:
+        """Keep a batch's state."""
+        self.file.remember(batch_id, state)
+
+    def _read_back(self, sending: _Sending) -> None:
+        """Compare what was applied with what the store has now."""
+        if not sending.unread:
+            return
+        live = self._live(sending.records, [f"id:{outcome.id}" for outcome in sending.unread])
+        kept = [
+            (self._verified(sending, outcome, live.get(f"id:{outcome.id}")), True)
+            for outcome in sending.unread
+        ]
+        self.file.put_outcomes(sending.id, kept, sending.overwritten)
+        sending.unread = []
+
+    def _verified(self, sending: _Sending, outcome: Outcome, live: Record | None) -> Outcome:
+        """Return the outcome, or a failure where the store has something else than was sent."""
+        change = sending.changes[outcome.change]
+        if live is None:
+            message = "accepted, but the store doesn't have the record"
+        else:
+            patch = diff(self.store.adapter.normalise(change.desired), live)
+            message = _differences(sending.records, patch)
+        if not message:
+            return outcome
+        return Outcome(
+            change=outcome.change,
+            status=Status.FAILED,
+            id=outcome.id,
+            cause="differs",
+            message=message,
+            remedy="Look at the record in the store, then plan again.",
+            http_status=outcome.http_status,
+            request_id=outcome.request_id,
+        )
+
+
+_REPLAN = "Plan again to see both values, or apply with --on-conflict overwrite."
+
+
+def _rows(file: PlanFile, seqs: Sequence[int]) -> Iterator[ChangeRow]:
+    for chunk in chunks(seqs, 500):
+        yield from file.changes(f"WHERE seq IN ({', '.join('?' * len(chunk))})", chunk)
+
+
+def _patch(row: ChangeRow) -> Patch:
+    return Patch(json.loads(row.before or "{}"), json.loads(row.after or "{}"))
+
+
+def sides(
+    model: type[Record], row: ChangeRow
+) -> tuple[Record | None, Record, dict[str, tuple[str, ...]]]:
+    """Return a row's before and after as records, and the elements to take out."""
+    if row.action == "create":
+        return None, model.model_validate_json(row.after or "{}"), {}
+    if row.action == "delete":
+        before = model.model_validate_json(row.before or "{}")
+        return before, before, {}
+    return rebuild(model, _patch(row))
+
+
+def _asked(change: Change[Any]) -> tuple[str, ...]:
+    if change.action == "create":
+        return (change.key,) if change.key else ()
+    return (f"id:{change.record_id}",)
+
+
+def _taken(row: ChangeRow, record: Record) -> Outcome:
+    message = f"the store has got a {row.kind} {record.label!r} (id {record.id}) since the plan"
+    return _left(row, "conflict", message, "Plan again.")
+
+
+def _left(
+    row: ChangeRow, cause: str, message: str, remedy: str, status: Status = Status.SKIPPED
+) -> Outcome:
+    return Outcome(
+        change=str(row.seq),
+        status=status,
+        id=row.record_id,
+        cause=cause,
+        message=message,
+        remedy=remedy,
+    )
+
+
+def _differences(records: Records[Any], patch: Patch) -> str:
+    """Return what the store has otherwise than sent, in words; "" if nothing that it can read."""
+    found = []
+    for path, has, sent in flatten(records.model, patch):
+        fact = declared(undotted(path), records.fields)
+        if fact is None or fact.read:
+            found.append(f"{path}: sent {sent!r}, the store has {has!r}")
+    return f"accepted but different: {'; '.join(found[:5])}" if found else ""

@@ -1,0 +1,409 @@
+"""Field-level differences between a desired record and the live one, as plain JSON documents.
+
+A *patch* is two documents of the same shape, before and after. Plain fields hold their values.
+A merging list is a dict from an element's label to the element's own patch; None on one side
+says that the element is not there. Elements carry their id, so that adapters can name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic_core import to_jsonable_python
+
+from storebridge.models import Model, Record
+
+__all__ = [
+    "EDITS",
+    "Patch",
+    "changed_paths",
+    "diff",
+    "flatten",
+    "rebuild",
+    "same",
+    "select",
+    "still_holds",
+]
+
+Doc = dict[str, Any]
+
+#: Fields that ask for an edit of another field: adding to it or taking from it.
+EDITS = {
+    f"{name}_{edit}": name
+    for name in ("tags", "collections", "products", "media")
+    for edit in ("add", "remove")
+}
+#: Fields that name a record or steer a comparison, and are never compared themselves.
+_UNCOMPARED = frozenset({"id", "key", "modes", "created_at", "updated_at", *EDITS})
+
+
+class Patch(NamedTuple):
+    """What to change: the fields before and after; both are empty where nothing differs."""
+
+    before: Doc
+    after: Doc
+
+
+def diff(desired: Model, live: Model) -> Patch:
+    """Return what must change in `live` so that it has every given field of `desired`.
+
+    `desired` may give `tags_add` and its like: they are resolved against `live`.
+    """
+    if isinstance(desired, Record):
+        desired = _resolve_edits(desired, live)
+    before: Doc = {}
+    after: Doc = {}
+    given = desired.model_fields_set
+    for name in type(desired).model_fields:  # in the model's order, so that plans are stable
+        if name not in given or name in _UNCOMPARED:
+            continue
+        new, old = desired.__dict__[name], live.__dict__[name]
+        if new is old or new == old:
+            continue
+        _field(desired, name, new, old, before, after)
+    return Patch(before, after)
+
+
+def same(desired: Any, live: Any) -> bool:
+    """Return whether `live` has all that `desired` gives."""
+    if desired == live:
+        return True
+    if isinstance(desired, Model):
+        return type(desired) is type(live) and all(
+            same(desired.__dict__[name], live.__dict__[name])
+            for name in desired.model_fields_set
+            if name not in _UNCOMPARED
+        )
+    if isinstance(desired, tuple) and isinstance(live, tuple):
+        return len(desired) == len(live) and all(map(same, desired, live))
+    return False
+
+
+def still_holds(model: type[Model], before: Doc, live: Model) -> list[str]:
+    """Return the paths at which `live` no longer has the values of a patch's `before`."""
+    return [path for path, was, now in _compare(model, before, live, "") if was != now]
+
+
+def rebuild(model: type[Record], patch: Patch) -> tuple[Any, Any, dict[str, tuple[str, ...]]]:
+    """Return a patch's sides as sparse records, and the keys of elements to take out."""
+    before = model.model_validate(_listed(model, patch.before))
+    after = model.model_validate(_listed(model, patch.after))
+    return before, after, _removed(model, patch)
+
+
+def flatten(model: type[Model], patch: Patch) -> Iterator[tuple[str, Any, Any]]:
+    """Yield a patch as (path, before, after), elements as `variants[TEE-S].price`."""
+    yield from _flat(model, patch.before, patch.after, "")
+
+
+def select(model: type[Model], patch: Patch, keep: Callable[[str], bool]) -> Patch:
+    """Return the patch without the paths that `keep` refuses."""
+    return _select(model, patch.before, patch.after, "", keep)
+
+
+def changed_paths(model: type[Model], patch: Patch) -> list[str]:
+    """Return the paths that a patch changes, in field order."""
+    return [path for path, _, _ in flatten(model, patch)]
+
+
+def _resolve_edits(desired: Record, live: Model) -> Record:
+    """Return the record with `tags_add` and its like turned into whole lists."""
+    edits = [name for name in EDITS if name in desired.model_fields_set]
+    if not edits:
+        return desired
+    fields: Doc = {}
+    for name in edits:
+        target = EDITS[name]
+        now = fields.get(target, getattr(desired if target in desired.given else live, target))
+        asked = getattr(desired, name)
+        if name.endswith("_add"):
+            fields[target] = (*now, *(value for value in asked if value not in now))
+        else:
+            fields[target] = tuple(value for value in now if value not in asked)
+    return desired.without(*edits).model_copy(update=fields)
+
+
+def _field(desired: Model, name: str, new: Any, old: Any, before: Doc, after: Doc) -> None:
+    spec = desired.lists.get(name)
+    if spec is not None and spec.keys is not None:
+        replaces = getattr(desired, "modes", {}).get(name, spec.mode) == "replace"
+        old_part, new_part = _elements(new, old, replaces)
+    elif name == "platform_fields":
+        old_part, new_part = _mapping(new, old)
+    elif isinstance(new, Model) and not new.atomic and isinstance(old, Model):
+        old_part, new_part = diff(new, old)
+    elif same(new, old):
+        return
+    else:
+        before[name], after[name] = _plain(old), _plain(new)
+        return
+    if new_part:
+        before[name], after[name] = old_part, new_part
+
+
+def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) -> tuple[Doc, Doc]:
+    """Compare a list by its elements' keys."""
+    before: Doc = {}
+    after: Doc = {}
+    by_key = {key: element for element in reversed(old) for key in _keys(element)}
+    seen: set[int] = set()
+    for position, element in enumerate(new):
+        match = next((by_key[key] for key in _keys(element) if key in by_key), None)
+        if match is None and len(new) == len(old) == 1 and not _named(element):
+            match = old[0]
+        if match is None:
+            label = _label(element, position, after)
+            before[label], after[label] = None, element.model_dump(mode="json")
+            continue
+        seen.add(id(match))
+        patch = _element(element, match)
+        if patch.after:
+            label = _label(match, position, after)
+            before[label], after[label] = patch
+    if replaces:
+        for position, element in enumerate(old):
+            if id(element) not in seen:
+                label = _label(element, position, after)
+                before[label], after[label] = element.model_dump(mode="json"), None
+    return before, after
+
+
+def _element(new: Model, old: Model) -> Patch:
+    """Compare two elements that are the same one; both sides carry the id."""
+    if new.atomic:
+        if same(new, old):
+            return Patch({}, {})
+        merged = old.model_copy(update={n: getattr(new, n) for n in new.model_fields_set})
+        return Patch(old.model_dump(mode="json"), merged.model_dump(mode="json"))
+    patch = diff(new, old)
+    if patch.after:
+        name = {field: _plain(getattr(old, field)) for field in _naming(old)}
+        return Patch({**name, **patch.before}, {**name, **patch.after})
+    return patch
+
+
+def _naming(element: Model) -> tuple[str, ...]:
+    """Return the fields that an element must carry so that an adapter can name it."""
+    if getattr(element, "id", ""):
+        return ("id",)
+    fields = (key.partition(":")[0] for key in _keys(element)[:1])
+    return tuple(field for field in fields if field in type(element).model_fields)
+
+
+def _named(element: Model) -> bool:
+    return any(not key.startswith("options:") for key in _keys(element))
+
+
+def _keys(element: Any) -> tuple[str, ...]:
+    keys: tuple[str, ...] = element.element_keys()
+    return keys
+
+
+def _label(element: Model, position: int, taken: Mapping[str, Any]) -> str:
+    """Return a person's word for an element, once per list."""
+    keys = _keys(element)
+    words = [key.partition(":")[2] or key for key in sorted(keys, key=_speaking)]
+    label = next((word for word in words if word and word not in taken), "")
+    return label or f"#{position + 1}"
+
+
+def _speaking(key: str) -> int:
+    order = ("sku:", "options:", "url:")
+    return next((place for place, start in enumerate(order) if key.startswith(start)), len(order))
+
+
+def _mapping(new: Mapping[str, Any], old: Mapping[str, Any]) -> tuple[Doc, Doc]:
+    """Compare platform fields key by key; keys that aren't given are not managed."""
+    before: Doc = {}
+    after: Doc = {}
+    for platform, values in new.items():
+        live = old.get(platform, {})
+        changed = {k: v for k, v in values.items() if k not in live or live[k] != v}
+        if changed:
+            after[platform] = to_jsonable_python(changed)
+            before[platform] = {k: to_jsonable_python(live[k]) for k in changed if k in live}
+    return before, after
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as plain JSON values; models with their given fields only."""
+    if isinstance(value, str | int | None):
+        return value
+    if isinstance(value, Model):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return to_jsonable_python(value, fallback=str)
+
+
+def _is_keyed(model: type[Model] | None, name: str) -> bool:
+    spec = model.lists.get(name) if model else None
+    return spec is not None and spec.keys is not None
+
+
+def _child(model: type[Model] | None, name: str) -> type[Model] | None:
+    """Return the model of a field's value or of its list's elements."""
+    if model is None or name not in model.model_fields:
+        return None
+    stack = [model.model_fields[name].annotation]
+    while stack:
+        kind = stack.pop()
+        if isinstance(kind, type) and issubclass(kind, Model):
+            return kind
+        stack.extend(getattr(kind, "__args__", ()))
+    return None
+
+
+def _flat(
+    model: type[Model] | None, before: Doc | None, after: Doc | None, start: str
+) -> Iterator[tuple[str, Any, Any]]:
+    before, after = before or {}, after or {}
+    for name in dict.fromkeys((*before, *after)):
+        was, now = before.get(name), after.get(name)
+        if was == now:
+            continue
+        path = f"{start}.{name}" if start else name
+        child = _child(model, name)
+        if _is_keyed(model, name) and isinstance(was or now, dict):
+            yield from _flat_elements(child, was or {}, now or {}, path)
+        elif child is not None and not child.atomic and isinstance(was or now, dict):
+            yield from _flat(child, was, now, path)
+        elif name == "platform_fields":
+            yield from _flat_mapping(was or {}, now or {}, path)
+        else:
+            yield path, was, now
+
+
+def _select(
+    model: type[Model] | None, before: Doc, after: Doc, start: str, keep: Callable[[str], bool]
+) -> Patch:
+    kept = Patch({}, {})
+    for name, now in after.items():
+        was, path, child = before.get(name), f"{start}{name}", _child(model, name)
+        if _is_keyed(model, name) and isinstance(now, dict) and isinstance(was, dict):
+            part = _select_elements(child, was, now, path, keep)
+        elif child is not None and not child.atomic and isinstance(now, dict) and was:
+            part = _select(child, was, now, f"{path}.", keep)
+        elif name == "platform_fields":
+            part = _select_mapping(was or {}, now, path, keep)
+        else:
+            if keep(path):
+                kept.before[name], kept.after[name] = was, now
+            continue
+        if part.before or part.after:
+            kept.before[name], kept.after[name] = part
+    return kept
+
+
+def _select_elements(
+    child: type[Model] | None, before: Doc, after: Doc, path: str, keep: Callable[[str], bool]
+) -> Patch:
+    kept = Patch({}, {})
+    for label, now in after.items():
+        was, spot = before.get(label), f"{path}[{label}]"
+        if was is None or now is None or (child is not None and child.atomic):
+            if keep(spot):
+                kept.before[label], kept.after[label] = was, now
+            continue
+        part = _select(child, was, now, f"{spot}.", keep)
+        if part.before != part.after:
+            kept.before[label], kept.after[label] = part
+    return kept
+
+
+def _select_mapping(before: Doc, after: Doc, path: str, keep: Callable[[str], bool]) -> Patch:
+    kept = Patch({}, {})
+    for platform, values in after.items():
+        was = before.get(platform, {})
+        keys = [key for key in values if keep(f"{path}.{platform}.{key}")]
+        if keys:
+            kept.after[platform] = {key: values[key] for key in keys}
+            kept.before[platform] = {key: was[key] for key in keys if key in was}
+    return kept
+
+
+def _flat_elements(
+    child: type[Model] | None, before: Doc, after: Doc, path: str
+) -> Iterator[tuple[str, Any, Any]]:
+    for label in dict.fromkeys((*before, *after)):
+        was, now = before.get(label), after.get(label)
+        whole = was is None or now is None or (child is not None and child.atomic)
+        if whole:
+            yield f"{path}[{label}]", was, now
+        else:
+            yield from _flat(child, was, now, f"{path}[{label}]")
+
+
+def _flat_mapping(before: Doc, after: Doc, path: str) -> Iterator[tuple[str, Any, Any]]:
+    for platform in dict.fromkeys((*before, *after)):
+        was, now = before.get(platform, {}), after.get(platform, {})
+        for key in dict.fromkeys((*was, *now)):
+            yield f"{path}.{platform}.{key}", was.get(key), now.get(key)
+
+
+def _compare(
+    model: type[Model], before: Doc, live: Model, start: str
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (path, planned before-value, live value) for every leaf of `before`."""
+    for name, was in before.items():
+        path, now = f"{start}{name}", getattr(live, name)
+        child = _child(model, name)
+        if _is_keyed(model, name) and isinstance(was, dict) and child is not None:
+            yield from _compare_elements(child, was, now, path)
+        elif child is not None and not child.atomic and isinstance(was, dict):
+            if isinstance(now, Model):
+                yield from _compare(child, was, now, f"{path}.")
+            else:
+                yield path, was, None
+        elif name == "platform_fields":
+            for platform, values in was.items():
+                holds = now.get(platform, {})
+                for field, value in values.items():
+                    yield f"{path}.{platform}.{field}", value, _plain(holds.get(field))
+        else:
+            yield path, was, _plain(now)
+
+
+def _compare_elements(
+    child: type[Model], before: Doc, live: tuple[Model, ...], path: str
+) -> Iterator[tuple[str, Any, Any]]:
+    by_key = {key: element for element in reversed(live) for key in _keys(element)}
+    for label, was in before.items():
+        if was is None:
+            named = (element for key, element in by_key.items() if label in key.split(":", 1))
+            yield f"{path}[{label}]", None, _plain(next(named, None))
+            continue
+        wanted = child.model_construct(_fields_set=set(was), **was)
+        now = next((by_key[key] for key in _keys(wanted) if key in by_key), None)
+        if now is None:
+            yield f"{path}[{label}]", was, None
+        elif child.atomic:
+            yield f"{path}[{label}]", was, {k: v for k, v in _plain(now).items() if k in was}
+        else:
+            yield from _compare(child, was, now, f"{path}[{label}].")
+
+
+def _listed(model: type[Model], doc: Doc) -> Doc:
+    """Turn the dicts of merging lists back into lists."""
+    listed: Doc = {}
+    for name, value in doc.items():
+        child = _child(model, name)
+        if child is None or not isinstance(value, dict):
+            listed[name] = value
+        elif _is_keyed(model, name):
+            listed[name] = [_listed(child, each) for each in value.values() if each is not None]
+        else:
+            listed[name] = value if child.atomic else _listed(child, value)
+    return listed
+
+
+def _removed(model: type[Model], patch: Patch) -> dict[str, tuple[str, ...]]:
+    removed: dict[str, tuple[str, ...]] = {}
+    for name, elements in patch.after.items():
+        child = _child(model, name)
+        if child is not None and _is_keyed(model, name) and isinstance(elements, dict):
+            gone = [patch.before[name][label] for label, each in elements.items() if each is None]
+            if gone:
+                removed[name] = tuple(_keys(child.model_validate(doc))[0] for doc in gone)
+    return removed

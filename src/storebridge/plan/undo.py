@@ -1,0 +1,238 @@
+"""Makes the inverse of an applied plan, and leaves alone what people changed since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storebridge.adapter import Records
+from storebridge.models import Record
+from storebridge.parts import declared
+from storebridge.plan.changes import Changes, row_of, undotted
+from storebridge.plan.diff import Patch, changed_paths, diff, select, still_holds
+from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
+from storebridge.plan.live import Live
+from storebridge.plan.options import PlanOptions
+from storebridge.plan.spool import Spool
+
+if TYPE_CHECKING:
+    from storebridge.store import Store
+    from storebridge.where import Where
+
+__all__ = ["undo"]
+
+_CHUNK = 200
+
+
+def undo(
+    applied: PlanFile,
+    store: Store,
+    output: Path,
+    *,
+    where: str = "",
+    fields: Sequence[str] = (),
+) -> PlanFile:
+    """Return the sealed inverse of what a plan applied.
+
+    A field that no longer has the value that the plan gave it is kept, and listed with cause
+    "kept"; what can't be reversed is listed with cause "irreversible".
+
+    Args:
+        applied: a plan that was applied, wholly or in part.
+        store: the store that it was applied to.
+        output: where the inverse goes.
+        where: only records that this expression matches as they are now.
+        fields: only these fields ("price", "seo.title"); creates and deletes stay as they are.
+    """
+    inverse = PlanFile.create(output)
+    try:
+        with Spool.temporary(output.resolve().parent) as spool:
+            inverse.put_meta(**_head(applied, store))
+            changes = Changes(store, inverse, spool, PlanOptions(stock=True, status=""))
+            _Undo(applied, store, spool, changes, where, fields).run()
+            changes.finish()
+        inverse.put_meta(forecast={})
+        inverse.seal()
+    except BaseException:
+        inverse.close()
+        output.unlink(missing_ok=True)
+        raise
+    return inverse
+
+
+def _head(applied: PlanFile, store: Store) -> dict[str, Any]:
+    return {
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "store": applied.meta("store"),
+        "platform": store.adapter.name,
+        "api_version": store.adapter.api_version,
+        "source": f"undo of {applied.path.name}",
+        "undo_of": applied.meta("digest"),
+        "options": applied.meta("options"),
+    }
+
+
+class _Undo:
+    """One inverse in the making."""
+
+    def __init__(
+        self,
+        applied: PlanFile,
+        store: Store,
+        spool: Spool,
+        changes: Changes,
+        where: str,
+        fields: Sequence[str],
+    ) -> None:
+        self.applied, self.store, self.spool, self.changes = applied, store, spool, changes
+        self.fields = tuple(fields)
+        self.where = _parse(where)
+
+    def run(self) -> None:
+        """Go through what was applied, phase by phase."""
+        for rank, kind, _ in self.applied.phases():
+            records = self.store.adapter.records(kind)
+            live = Live(self.store, kind, self.spool)
+            rows: list[ChangeRow] = []
+            for row in self.applied.changes("WHERE rank = ?", (rank,)):
+                rows.append(row)
+                if len(rows) == _CHUNK:
+                    self._invert(records, live, rows)
+                    rows = []
+            self._invert(records, live, rows)
+
+    def _invert(self, records: Records[Any], live: Live, rows: Sequence[ChangeRow]) -> None:
+        marks = ", ".join("?" * len(rows))
+        seqs = [row.seq for row in rows]
+        outcomes = {
+            outcome.seq: outcome
+            for outcome in self.applied.outcomes(
+                f"WHERE status = 'applied' AND seq IN ({marks})", seqs
+            )
+        }
+        found = live.find(f"id:{outcome.record_id}" for outcome in outcomes.values())
+        for row in rows:
+            if row.seq in outcomes:
+                outcome = outcomes[row.seq]
+                self._one(records, row, outcome, found.get(outcome.record_id))
+        self.changes.flush()
+
+    def _one(
+        self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record | None
+    ) -> None:
+        if row.action == "delete":
+            self._recreate(records, row, live)
+        elif live is None:
+            self.changes.skip(row, "kept", "it is no longer in the store", _NOTHING)
+        elif self.where is not None and not self.where.matches(live):
+            self.changes.leave_out()
+        elif row.action == "create":
+            self._withdraw(records, row, live)
+        elif row.record_id:  # other parts of a created record go with the record
+            self._reverse(records, row, outcome, live)
+
+    def _recreate(self, records: Records[Any], row: ChangeRow, live: Record | None) -> None:
+        if self.fields or live is not None:
+            return
+        record = records.model.model_validate_json(row.before or "{}")
+        blank = record.without("id", "created_at", "updated_at")
+        source = row_of(row.kind, row.origin, record)
+        self.changes.create(source, _anonymous(blank), ("undo of a delete",))
+
+    def _withdraw(self, records: Records[Any], row: ChangeRow, live: Record) -> None:
+        """Archive a created record; delete it where there is no archive and nobody touched it."""
+        if self.fields:
+            return
+        created = records.model.model_validate_json(row.after or "{}")
+        if row.undo == "archive":
+            if getattr(live, "status", "") != getattr(created, "status", ""):
+                message = f"its status is {getattr(live, 'status', '')!r} since"
+                self.changes.skip(row, "kept", message, _BY_HAND)
+                return
+            archived = type(live).model_validate({"status": "archived"})
+            self.changes.change(live, archived, ("undo of a create: archived",))
+            return
+        changed = changed_paths(records.model, diff(created, live))
+        if changed:
+            message = f"changed since: {', '.join(changed)}"
+            self.changes.skip(row, "kept", message, _BY_HAND)
+        else:
+            self.changes.delete(row.kind, row.origin, live, ("undo of a create",))
+
+    def _reverse(
+        self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record
+    ) -> None:
+        """Put back each field that still has the value that the plan gave it."""
+        model = records.model
+        before, after = (
+            json.loads(outcome.before or row.before or "{}"),
+            json.loads(row.after or "{}"),
+        )
+        inverse = Patch(after, before)
+        if self.fields:
+            inverse = select(model, inverse, self._asked)
+        kept = set(still_holds(model, inverse.before, live))
+        fixed = {path for path in changed_paths(model, inverse) if not _reversible(records, path)}
+        if kept:
+            message = f"changed since: {', '.join(sorted(kept))}"
+            self.changes.skip(row, "kept", message, _BY_HAND)
+        if fixed - kept:
+            message = f"can't be put back: {', '.join(sorted(fixed - kept))}"
+            self.changes.skip(row, "irreversible", message, _BY_HAND)
+        inverse = select(model, inverse, lambda path: not _within(path, kept | fixed))
+        if inverse.after:
+            self.changes.patch(row.kind, row.part, live, _fresh(inverse), ("undo",))
+
+    def _asked(self, path: str) -> bool:
+        plain = undotted(path)
+        spots = (plain, plain.removeprefix("variants."))
+        return any(spot == f or spot.startswith(f"{f}.") for spot in spots for f in self.fields)
+
+
+_NOTHING = "Nothing has to be done."
+_BY_HAND = "Change it by hand if it should go back."
+
+
+def _parse(text: str) -> Where | None:
+    from storebridge.where import parse
+
+    return parse(text) if text else None
+
+
+def _reversible(records: Records[Any], path: str) -> bool:
+    fact = declared(undotted(path), records.fields)
+    return fact is None or fact.reverse
+
+
+def _within(path: str, paths: set[str]) -> bool:
+    return any(path == p or p.startswith((f"{path}[", f"{path}.")) for p in paths)
+
+
+def _anonymous(record: Record) -> Record:
+    """Return a record whose elements have no ids: a new record gets new ones."""
+    fields = {}
+    for name in record.given:
+        value = getattr(record, name)
+        if isinstance(value, tuple) and value and hasattr(value[0], "id"):
+            value = tuple(element.without("id") for element in value)
+        fields[name] = value
+    return record.model_copy(update=fields)
+
+
+def _fresh(patch: Patch) -> Patch:
+    """Return a patch whose added elements have no ids: they were removed, and come back new."""
+    after = {
+        name: {
+            label: {k: v for k, v in doc.items() if k != "id"}
+            if isinstance(doc, dict) and patch.before.get(name, {}).get(label) is None
+            else doc
+            for label, doc in value.items()
+        }
+        if isinstance(value, dict) and isinstance(patch.before.get(name), dict)
+        else value
+        for name, value in patch.after.items()
+    }
+    return Patch(patch.before, after)
