@@ -13,18 +13,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Batch, Change, Records
+from storebridge.compare import (
+    Patch,
+    diff,
+    flatten,
+    names_of,
+    rebuild,
+    references,
+    still_holds,
+    undotted,
+)
 from storebridge.engine import Job
 from storebridge.errors import PlanError
 from storebridge.flow import Outcome, Status
 from storebridge.models import Record
 from storebridge.parts import declared
-from storebridge.plan.changes import references, undotted
 from storebridge.plan.chunks import chunks
-from storebridge.plan.diff import Patch, diff, flatten, rebuild, still_holds
 from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
-from storebridge.plan.live import names_of
 from storebridge.plan.options import OnConflict
 from storebridge.plan.report import Report
+from storebridge.state import HistoryRow
 
 if TYPE_CHECKING:
     from storebridge.store import Store
@@ -52,13 +60,21 @@ def apply(
     """
     file.check_seal()
     _check_store(file, store)
-    with store.state.lock("apply", wait):
+    with store.state.lock("apply", wait, f"applying {file.path.name}"):
         run = _Run(file, store, on_conflict, on_progress)
         run.resume()
         for rank, kind, part in file.phases():
             run.phase(rank, kind, part, retry_failed)
     report = Report(file, store.name)
-    store.state.note_applied(file.path, file.meta("digest"), report.counts)
+    store.state.add_history(
+        HistoryRow(
+            digest=file.meta("digest"),
+            path=str(file.path.resolve()),
+            at=store.engine.clock.time(),
+            counts=report.counts,
+            undo_of=file.meta("undo_of", ""),
+        )
+    )
     return report
 
 

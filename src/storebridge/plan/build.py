@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Records
+from storebridge.compare import Doubt, Index, match
 from storebridge.errors import Problem, Refused, SourceError
 from storebridge.models import KINDS, Product, Record
 from storebridge.plan.absent import absent_changes
@@ -16,7 +17,6 @@ from storebridge.plan.changes import Changes
 from storebridge.plan.file import PlanFile
 from storebridge.plan.intake import Intake
 from storebridge.plan.live import Live
-from storebridge.plan.match import Doubt, Index, match
 from storebridge.plan.options import PlanOptions, Task, Transform
 from storebridge.plan.source import open_source
 from storebridge.plan.spool import Spool, Spooled

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import PARTS, Field, Records
+from storebridge.compare import (
+    EDITS,
+    Doc,
+    Patch,
+    changed_paths,
+    diff,
+    key_for,
+    names_of,
+    rebuild,
+    references,
+    undotted,
+)
 from storebridge.models import KINDS, Product, Record
 from storebridge.parts import declared, split
 from storebridge.plan.chunks import chunks
-from storebridge.plan.diff import EDITS, Doc, Patch, changed_paths, diff, rebuild
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
-from storebridge.plan.live import names_of
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.spool import Spool, Spooled
 
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["Changes", "is_plain", "key_for", "references", "row_of", "undotted"]
+__all__ = ["Changes", "is_plain", "row_of"]
 
 _KINDS = list(KINDS)
 #: Memberships come after all records, deletes after everything.
 _MEMBERSHIP, _DELETES = 100_000, 200_000
-#: The kinds of key that other records use to refer to one, best first.
-_KEY_ORDER = ("handle:", "sku:", "email:", "name:", "number:", "path:", "key:")
 
 
 class Changes:
@@ -268,24 +276,6 @@ def is_plain(record: Record, fields: Mapping[str, Field]) -> bool:
     return list(parts) == ["core"] and parts["core"] is record
 
 
-def key_for(names: Iterable[str]) -> str:
-    """Return the key by which a new record is found again: a handle before a SKU."""
-    names = [name for name in names if not name.startswith("id:")]
-    best = (name for start in _KEY_ORDER for name in names if name.startswith(start))
-    return next(best, "")
-
-
-def references(record: Record) -> Iterator[tuple[str, str]]:
-    """Yield (kind, key) of every record that a record refers to."""
-    for name, (kind, start) in record.references.items():
-        if name not in record.model_fields_set:
-            continue
-        values = getattr(record, name)
-        for value in (values,) if isinstance(values, str) else values:
-            if value:
-                yield kind, f"{start}{value}"
-
-
 def row_of(kind: str, origin: int | None, live: Record) -> Spooled:
     """Return a row for a change to a live record that no spooled source record asked for."""
     key = key_for(names_of(live))
@@ -345,13 +335,3 @@ def _undo(records: Records[Any], patch: Patch) -> str:
     fields = [declared(path, records.fields) for path in paths]
     able = [field is None or field.reverse for field in fields]
     return "reverse" if all(able) else "partly" if any(able) else "none"
-
-
-def undotted(path: str) -> str:
-    """Return a path of a patch as a declaration writes it: `variants[TEE].price` without label."""
-    plain, depth = [], 0
-    for char in path:
-        depth += (char == "[") - (char == "]")
-        if depth == 0 and char != "]":
-            plain.append(char)
-    return "".join(plain)

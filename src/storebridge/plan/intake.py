@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Field, Records
+from storebridge.compare import key_for, names_of
 from storebridge.errors import NotSupported, Problem
 from storebridge.formats.base import Sourced
 from storebridge.models import Collection, InventoryLevel, Product, Record
 from storebridge.models.checks import problems as check
 from storebridge.parts import unsupported
-from storebridge.plan.changes import is_plain, key_for
+from storebridge.plan.changes import is_plain
 from storebridge.plan.file import PlanFile
-from storebridge.plan.live import names_of
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.source import Source
 from storebridge.plan.spool import Spooled

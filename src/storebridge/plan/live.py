@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from storebridge.adapter import Query, Records
+from storebridge.compare import names_of
 from storebridge.models import Record
 from storebridge.plan.chunks import chunks
 from storebridge.plan.spool import Spool
@@ -14,7 +14,7 @@ from storebridge.plan.spool import Spool
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["Live", "names_of", "pages"]
+__all__ = ["Live", "pages"]
 
 #: Above so many look-ups, reading the whole store once is cheaper than asking for each key.
 _MOST_FETCHES = 20
@@ -59,9 +59,3 @@ def pages(store: Store, kind: str) -> Iterator[tuple[Record, ...]]:
     """Yield a kind's records page by page; a repeated cursor ends the walk with an error."""
     for page in store.items(kind).pages(Query()):
         yield page.records
-
-
-def names_of(record: Record) -> tuple[str, ...]:
-    """Return every name of a record, its id first, in Unicode's composed form."""
-    names = (f"id:{record.id}", *record.keys()) if record.id else record.keys()
-    return tuple(n if n.isascii() else unicodedata.normalize("NFC", n) for n in names)

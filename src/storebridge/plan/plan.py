@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from storebridge.adapter import Fit
+from storebridge.compare import Patch, flatten
 from storebridge.models import KINDS, Record
 from storebridge.plan.apply import apply
 from storebridge.plan.build import OnProgress, build
-from storebridge.plan.diff import Patch, flatten
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
 from storebridge.plan.options import OnConflict, PlanOptions, Task, Transform
 from storebridge.plan.replan import replan

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storebridge.adapter import Records
+from storebridge.compare import names_of
 from storebridge.models import Record
 from storebridge.plan.apply import sides
 from storebridge.plan.changes import Changes, row_of
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import ChangeRow, PlanFile
-from storebridge.plan.live import Live, names_of
+from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.spool import Spool
 

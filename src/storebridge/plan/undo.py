@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Records
+from storebridge.compare import Patch, changed_paths, diff, select, still_holds, undotted
 from storebridge.models import Record
 from storebridge.parts import declared
-from storebridge.plan.changes import Changes, row_of, undotted
-from storebridge.plan.diff import Patch, changed_paths, diff, select, still_holds
+from storebridge.plan.changes import Changes, row_of
 from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions

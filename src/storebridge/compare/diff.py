@@ -67,17 +67,20 @@ def diff(desired: Model, live: Model) -> Patch:
 
 def same(desired: Any, live: Any) -> bool:
     """Return whether `live` has all that `desired` gives."""
-    if desired == live:
-        return True
     if isinstance(desired, Model):
-        return type(desired) is type(live) and all(
-            same(desired.__dict__[name], live.__dict__[name])
-            for name in desired.model_fields_set
-            if name not in _UNCOMPARED
-        )
+        if type(desired) is not type(live):
+            return False
+        wants, has = desired.__dict__, live.__dict__
+        for name in desired.model_fields_set:
+            new, old = wants[name], has[name]
+            if new is old or new == old or name in _UNCOMPARED:
+                continue
+            if not same(new, old):
+                return False
+        return True
     if isinstance(desired, tuple) and isinstance(live, tuple):
         return len(desired) == len(live) and all(map(same, desired, live))
-    return False
+    return bool(desired == live)
 
 
 def still_holds(model: type[Model], before: Doc, live: Model) -> list[str]:
@@ -144,6 +147,8 @@ def _field(desired: Model, name: str, new: Any, old: Any, before: Doc, after: Do
 
 def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) -> tuple[Doc, Doc]:
     """Compare a list by its elements' keys."""
+    if len(new) == len(old) and all(map(same, new, old)):
+        return {}, {}  # nothing differs, however the elements are matched
     before: Doc = {}
     after: Doc = {}
     by_key = {key: element for element in reversed(old) for key in _keys(element)}

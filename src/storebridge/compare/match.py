@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from storebridge.compare.names import names_of
 from storebridge.models import Record
-from storebridge.plan.live import names_of
 
 __all__ = ["Doubt", "Match", "match"]
 
