@@ -65,13 +65,13 @@ def apply(
         run.resume()
         for rank, kind, part in file.phases():
             run.phase(rank, kind, part, retry_failed)
-    report = Report(file, store.name)
+    report = Report.of(file, store.name)
     store.state.add_history(
         HistoryRow(
             digest=file.meta("digest"),
             path=str(file.path.resolve()),
             at=store.engine.clock.time(),
-            counts=report.counts,
+            counts=dict(report.counts),
             undo_of=file.meta("undo_of", ""),
         )
     )
@@ -112,7 +112,7 @@ class _Run:
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self.file, self.store, self.on_conflict = file, store, on_conflict
-        self.total = Report(file, store.name).planned
+        self.total = Report.of(file, store.name).planned
         self.done = sum(file.count("SELECT status, COUNT(*) FROM outcomes GROUP BY 1").values())
         self.progress = on_progress or (lambda _done, _total: None)
         self.sending: dict[str, _Sending] = {}

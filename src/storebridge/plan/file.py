@@ -167,6 +167,7 @@ class PlanFile:
         try:
             kind = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]
+            db.execute("PRAGMA synchronous=FULL")
             if kind != APPLICATION_ID:
                 raise PlanError(f"{path} is not a plan of storebridge")
             if version < VERSION:
@@ -395,9 +396,7 @@ class PlanFile:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA synchronous=FULL")
-    return db
+    return sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
 
 
 def _marks(count: int) -> str:

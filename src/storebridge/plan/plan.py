@@ -171,7 +171,7 @@ class Plan:
 
     def report(self, store_name: str = "") -> Report:
         """Return what became of the plan so far."""
-        return Report(self._file, store_name or self._file.meta("store")["url"])
+        return Report.of(self._file, store_name or self._file.meta("store")["url"])
 
     def undo(
         self, store: Store, output: str | Path, *, where: str = "", fields: Sequence[str] = ()
