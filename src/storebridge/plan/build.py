@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Records
 from storebridge.compare import Doubt, Index, match
-from storebridge.errors import Problem, Refused, SourceError
+from storebridge.errors import ConfigError, Problem, Refused, SourceError
 from storebridge.models import KINDS, Product, Record
 from storebridge.plan.absent import absent_changes
 from storebridge.plan.changes import Changes
@@ -80,6 +80,7 @@ class _Builder:
         self.progress = on_progress or (lambda _stage, _count: None)
         self.changes = Changes(store, file, spool, options)
         self.where = _parse(options.where)
+        self.scoped: dict[str, bool] = {}
 
     # -- the first pass
 
@@ -203,7 +204,7 @@ class _Builder:
         return desired.but(variants=known) if known else None
 
     def _in_scope(self, row: Spooled, desired: Record, live: Record | None) -> bool:
-        if self.where is None:
+        if self.where is None or not self._applies(self.where, row.kind):
             return True
         whole = desired
         if live is not None:
@@ -213,6 +214,19 @@ class _Builder:
             return True
         self.changes.leave_out()
         return False
+
+    def _applies(self, where: Where, kind: str) -> bool:
+        """Return whether the scope speaks of a kind: a collection has no vendor to ask for."""
+        if kind not in self.scoped:
+            try:
+                where.check(KINDS[kind])
+            except ConfigError:
+                if kind == Product.kind:
+                    raise  # a field that products lack is a slip of the pen
+                self.scoped[kind] = False
+            else:
+                self.scoped[kind] = True
+        return self.scoped[kind]
 
     def _remove(self, row: Spooled, live: Record | None) -> None:
         if live is None:
