@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,24 @@ def test_what_is_sent_is_what_was_shown(
             if change.action == "create":
                 sent = Patch({}, json.loads(change.desired.model_dump_json()))
                 assert {p: after for p, _, after in flatten(Product, sent)} == shown[change.id]
+
+
+def test_a_field_that_the_platform_never_shows_is_sent_once(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = filled.adapter.records("product")
+    blind = replace(records.fields["platform_fields"], read=False)
+    monkeypatch.setattr(records, "fields", {**records.fields, "platform_fields": blind})
+    real = records.fetch
+
+    def hidden(keys: Any, fields: Any) -> Any:
+        found = yield from real(keys, fields)
+        return tuple(record.without("platform_fields") for record in found)
+
+    monkeypatch.setattr(records, "fetch", hidden)
+    source = [Product(handle="mug", platform_fields={"local": {"shelf": 7}})]
+    with filled.plan(source, tmp_path / "a.plan") as made:
+        assert made.apply(filled).ok
+    assert filled.plan(source, tmp_path / "b.plan").is_empty
+    other = [Product(handle="mug", platform_fields={"local": {"shelf": 8}})]
+    assert not filled.plan(other, tmp_path / "c.plan").is_empty

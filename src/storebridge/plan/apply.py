@@ -32,6 +32,7 @@ from storebridge.plan.chunks import chunks
 from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
 from storebridge.plan.options import OnConflict
 from storebridge.plan.report import Report
+from storebridge.plan.sent import Sent
 from storebridge.state import HistoryRow
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class _Sending:
 
     id: str
     records: Records[Any]
+    sent: Sent
     rows: dict[str, ChangeRow] = field(default_factory=dict)
     changes: dict[str, Change[Any]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
@@ -137,7 +139,7 @@ class _Run:
 
     def _job(self, records: Records[Any], seqs: Sequence[int]) -> Job[int]:
         rows = list(_rows(self.file, seqs))
-        sending = _Sending("", records)
+        sending = _Sending("", records, Sent(self.store.state, records))
         dropped = self._compose(sending, rows)
         lanes = {lane for c in sending.changes.values() for lane in records.lanes(c)}
         return Job(tuple(sorted(lanes)), lambda: self._send(sending, dropped))
@@ -162,7 +164,8 @@ class _Run:
             if o.status != Status.UNKNOWN
         }
         rows = [row for row in _rows(self.file, batch.seqs) if row.seq not in known]
-        sending = _Sending(batch.id, self._records_of(batch))
+        records = self._records_of(batch)
+        sending = _Sending(batch.id, records, Sent(self.store.state, records))
         unverified = [o.seq for o in known.values() if not o.verified and o.status in _FINAL]
         self._compose(sending, list(_rows(self.file, unverified)))
         sending.unread = [
@@ -339,6 +342,7 @@ class _Run:
     def _verified(self, sending: _Sending, outcome: Outcome, live: Record | None) -> Outcome:
         """Return the outcome, or a failure where the store has something else than was sent."""
         change = sending.changes[outcome.change]
+        sending.sent.note(change, outcome.id)
         if live is None:
             message = "accepted, but the store doesn't have the record"
         else:

@@ -24,6 +24,7 @@ from storebridge.parts import declared, split
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
 from storebridge.plan.options import PlanOptions
+from storebridge.plan.sent import Sent
 from storebridge.plan.spool import Spool, Spooled
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Changes:
         self._counts = dict.fromkeys(
             ("create", "update", "delete", "unchanged", "skipped", "out_of_scope"), 0
         )
+        self._sents: dict[str, Sent] = {}
         self.parents: dict[str, str] = {}
         """The parent of each collection of the source, by handle."""
 
@@ -111,6 +113,7 @@ class Changes:
             patch = diff(piece, live)
             if not stock:
                 patch = _without_stock(patch)
+            patch = self._sent(row.kind).unsent(live.id, patch)
             if not patch.after:
                 continue
             found = True
@@ -224,6 +227,12 @@ class Changes:
             seen.add(parent)
             depth, handle = depth + 1, parent
         return depth
+
+    def _sent(self, kind: str) -> Sent:
+        if kind not in self._sents:
+            records = self._store.adapter.records(kind)
+            self._sents[kind] = Sent(self._store.state, records)
+        return self._sents[kind]
 
     def _drafts(self, kind: str) -> bool:
         fields = self._store.adapter.records(kind).fields
