@@ -265,6 +265,7 @@ def test_everything_wrong_with_a_source_is_told_at_once_and_nothing_is_left(
 
 def test_transforms_run_in_order_and_give_reasons(filled: Store, tmp_path: Path) -> None:
     class Dearer:
+        kinds = frozenset({"product"})
         needs = frozenset({"variants"})
 
         def transform(self, desired: Product, live: Product | None) -> tuple[Product, tuple[str]]:
@@ -280,6 +281,24 @@ def test_transforms_run_in_order_and_give_reasons(filled: Store, tmp_path: Path)
     assert changes["mug"].fields[0] == ("title", "Mug", "MUG")
     assert changes["mug"].fields[1] == ("variants[MUG].price", "5.00 EUR", "6.00 EUR")
     assert changes["mug"].reasons == ("all dearer by 1",)
+
+
+def test_a_store_as_its_own_source_gives_only_what_transforms_give(
+    filled: Store, tmp_path: Path
+) -> None:
+    seen = []
+
+    def look(desired: Product, live: Product) -> Product:
+        seen.append(set(desired.given))
+        return desired.but(vendor=f"{live.vendor}!")
+
+    plan = planned(filled, filled, tmp_path, transforms=[look])
+    assert all(given <= {"id", "key", "handle"} for given in seen)
+    changes = {change.label: change.fields for change in plan.changes()}
+    assert changes == {
+        "tee": (("vendor", "Acme", "Acme!"),),
+        "mug": (("vendor", "Potter", "Potter!"),),
+    }
 
 
 def _shout(desired: Product, live: Product | None) -> Product:

@@ -32,6 +32,9 @@ _CHUNK = 200
 #: Problems that are shown; a file with more has one cause.
 _MOST_PROBLEMS = 1000
 
+#: What a plain function transforms.
+_PRODUCTS = frozenset({Product.kind})
+
 OnProgress = Callable[[str, int], None]
 
 
@@ -86,7 +89,9 @@ class _Builder:
 
     def read(self, source: Any) -> None:
         """Read and check the whole source into the spool."""
-        opened = open_source(source, self.store.info, self.options.context)
+        opened = open_source(
+            source, self.store.info, self.options.context, bare=bool(self.transforms)
+        )
         intake = Intake(self.store, self.file, self.options, opened)
         self.file.put_meta(**_head(self.store, opened.name, self.options))
         problems: list[Problem] = []
@@ -242,6 +247,8 @@ class _Builder:
         reasons: tuple[str, ...] = ()
         reads: dict[str, Any] = {}
         for transform in self.transforms:
+            if desired.kind not in getattr(transform, "kinds", _PRODUCTS):
+                continue
             if callable(transform):
                 desired = transform(desired, live)
                 continue

@@ -14,13 +14,16 @@ __all__ = ["Absent", "OnConflict", "PlanOptions", "Task", "Transform"]
 Absent = Literal["keep", "zero-stock", "draft", "archive", "delete"]
 OnConflict = Literal["refuse", "overwrite", "replan"]
 
-#: A plain transform: the desired record (and the live one, or None) in, the desired record out.
+#: A plain transform of products: the desired one and the live one (or None) in, the desired one
+#: out. Where a store is its own source, what comes in has nothing but its name.
 Transform = Callable[[Any, Any], Record]
 
 
 class Task(Protocol):
     """A transform of desired records that looks at the whole source, or says why."""
 
+    kinds: frozenset[str]
+    """The kinds of record that it transforms."""
     needs: frozenset[str]
     """The fields of the live record that it reads; they join the conflict check."""
 

@@ -29,9 +29,20 @@ class Source:
 
 
 def open_source(
-    source: str | Path | Iterable[Record] | Store, info: StoreInfo, context: Mapping[str, Any]
+    source: str | Path | Iterable[Record] | Store,
+    info: StoreInfo,
+    context: Mapping[str, Any],
+    *,
+    bare: bool = False,
 ) -> Source:
     """Return a source of desired records; what a file leaves open comes from the store.
+
+    Args:
+        source: a file, records, or a store.
+        info: the store that the plan is for.
+        context: what the source leaves open, where it isn't what the store says.
+        bare: whether records of that same store come with nothing but their names, so that
+            nothing is given but what transforms give.
 
     Raises:
         ConfigError: if there is no such file.
@@ -41,8 +52,14 @@ def open_source(
     from storebridge.store import Store
 
     if isinstance(source, Store):
-        return Source(source.url, _records(_everything(source), source.info.id), False)
+        records = _everything(source)
+        if bare and source.info.id == info.id:
+            records = (record.without(*(record.given - _NAMES)) for record in records)
+        return Source(source.url, _records(records, source.info.id), False)
     return Source("records", _records(source), False)
+
+
+_NAMES = frozenset({"id", "key", "handle"})
 
 
 def _file(path: Path, info: StoreInfo, context: Mapping[str, Any]) -> Source:
