@@ -116,15 +116,18 @@ class Multipart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request, without credentials: the adapter's `prepare` adds them per attempt."""
+    """One HTTP request, without credentials: the adapter's `prepare` adds them per attempt.
+
+    Its repr shows neither headers nor parameters nor body, once prepared they hold secrets.
+    """
 
     method: str
     path: str
     """Under the store's base URL; a full https URL only where `foreign` is set."""
     kind: RequestKind = RequestKind.READ
-    params: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Path | Multipart | None = None
+    params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | Path | Multipart | None = field(default=None, repr=False)
     covers: tuple[str, ...] = ()
     """The ids of the changes that this request makes."""
     cost: float = 1.0
@@ -139,11 +142,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """An HTTP answer. Header names are lower case."""
+    """An HTTP answer. Header names are lower case; the repr shows neither headers nor body."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     path: Path | None = None
     """Where the body is, if the request had `save_to`."""
     request_id: str = ""

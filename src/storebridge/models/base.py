@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 __all__ = ["ListMode", "ListSpec", "Model", "PlatformFields", "Record", "Ref"]
 
@@ -85,6 +85,20 @@ class Model(BaseModel):
         options.setdefault("exclude_unset", True)
         return super().model_dump_json(**options)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; fields of `update` are given in it, and not validated."""
+        if deep:
+            return super().model_copy(update=update, deep=True)
+        # pydantic's own copies every value's container first, which frozen models don't need.
+        copy = type(self).__new__(type(self))
+        fields = update or {}
+        object.__setattr__(copy, "__dict__", {**self.__dict__, **fields})
+        object.__setattr__(copy, "__pydantic_fields_set__", self.model_fields_set | set(fields))
+        object.__setattr__(copy, "__pydantic_extra__", None)
+        private = self.__pydantic_private__
+        object.__setattr__(copy, "__pydantic_private__", dict(private) if private else private)
+        return copy
+
     def but(self, **changes: Any) -> Self:
         """Return a copy with these fields given anew, validated like any other input."""
         fields = {name: getattr(self, name) for name in self.model_fields_set}
@@ -125,7 +139,7 @@ class Record(Model):
     """The platform's id; it counts only for the store it came from."""
     key: str = ""
     """The user's own name for the record in other systems (an ERP number, say)."""
-    platform_fields: PlatformFields = {}
+    platform_fields: PlatformFields = Field(default_factory=dict)
 
     @property
     def raw(self) -> Mapping[str, Any] | None:

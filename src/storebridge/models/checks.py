@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from storebridge.models.base import Record
 from storebridge.models.collection import Category, Collection
 from storebridge.models.market import Location, Market
 from storebridge.models.money import Money, is_currency, minor_units
-from storebridge.models.product import MarketPrice, Media, Product, Variant
+from storebridge.models.product import MarketPrice, Media, Product, Sale, Variant
 
 __all__ = ["STATUSES", "Finding", "problems"]
 
@@ -152,32 +151,41 @@ def _options(product: Product) -> Iterator[Finding]:
 
 
 def _variants(product: Product, currency: str) -> Iterator[Finding]:
-    known = [frozenset(option.values) for option in product.options]
-    has_options = "options" in product.model_fields_set
+    given = "options" in product.model_fields_set
+    known = [frozenset(option.values) for option in product.options] if given else None
     choices: dict[tuple[str, ...], int] = {}
     skus: dict[str, int] = {}
     for place, variant in enumerate(product.variants):
-        if has_options or variant.options:
-            yield from _choice(place, variant, known if has_options else None, choices)
-        if variant.sku:
-            first = skus.setdefault(variant.sku, place)
-            if first != place:
-                yield Finding(
-                    f"variants.{place}.sku",
-                    variant.sku,
-                    f"Variant {first + 1} of this product has the same SKU",
-                    "Give each variant a SKU of its own",
-                )
-        yield from _variant(f"variants.{place}", variant, currency)
+        # A variant that is named by id or SKU may leave its options alone.
+        told = "options" in variant.model_fields_set or not (variant.id or variant.sku)
+        if told and (known is not None or variant.options):
+            first = choices.setdefault(variant.options, place)
+            if first != place or (known is not None and not _fits(variant.options, known)):
+                yield from _choice(place, variant, known, first)
+        if variant.sku and skus.setdefault(variant.sku, place) != place:
+            yield Finding(
+                f"variants.{place}.sku",
+                variant.sku,
+                f"Variant {skus[variant.sku] + 1} of this product has the same SKU",
+                "Give each variant a SKU of its own",
+            )
+        if faults := _variant(place, variant, currency):
+            yield from faults
+
+
+def _fits(values: tuple[str, ...], known: list[frozenset[str]]) -> bool:
+    if len(values) != len(known):
+        return False
+    for value, allowed in zip(values, known, strict=True):
+        if value not in allowed and value and allowed:
+            return False
+    return True
 
 
 def _choice(
-    place: int,
-    variant: Variant,
-    known: list[frozenset[str]] | None,
-    choices: dict[tuple[str, ...], int],
+    place: int, variant: Variant, known: list[frozenset[str]] | None, first: int
 ) -> Iterator[Finding]:
-    """Check a variant's option values against the product's options and the other variants."""
+    """Say what is wrong with a variant's option values."""
     values, path = variant.options, f"variants.{place}.options"
     shown = " / ".join(values)
     if known is not None and len(values) != len(known):
@@ -192,7 +200,6 @@ def _choice(
             yield Finding(
                 path, value, "The option has no such value", "Add it to the option's values"
             )
-    first = choices.setdefault(values, place)
     if first != place:
         yield Finding(
             path,
@@ -202,38 +209,37 @@ def _choice(
         )
 
 
-def _variant(path: str, variant: Variant, currency: str) -> Iterator[Finding]:
-    given = variant.model_fields_set
-    for field in _PRICES & given:
-        money = getattr(variant, field)
-        if money is not None and (fault := _money_fault(money, currency)):
-            yield Finding(f"{path}.{field}", *fault)
+def _variant(place: int, variant: Variant, currency: str) -> list[Finding]:
+    """Return what is wrong with one variant by itself; called for every one, so kept lean."""
+    found: list[Finding] = []
+    for field, money in (
+        ("price", variant.price),
+        ("compare_at_price", variant.compare_at_price),
+        ("cost", variant.cost),
+    ):
+        if money is not None and (fault := _fault(money.amount, money.currency, currency)):
+            found.append(Finding(f"variants.{place}.{field}", *fault))
     if variant.sale is not None:
-        yield from _sale(path, variant, currency)
-    for place, market in enumerate(variant.market_prices):
-        yield from _market_price(f"{path}.market_prices.{place}", market)
-    if variant.media:
-        for place, url in enumerate(variant.media):
-            if not _URL.fullmatch(url):
-                yield _bad_url(f"{path}.media.{place}", url)
-    if "weight" in given and variant.weight is not None and variant.weight.value < 0:
-        yield _below_zero(f"{path}.weight", variant.weight.value)
-    if "dimensions" in given and variant.dimensions is not None:
+        found += _sale(f"variants.{place}", variant.sale, currency)
+    for at, market in enumerate(variant.market_prices):
+        found += _market_price(f"variants.{place}.market_prices.{at}", market)
+    for at, url in enumerate(variant.media):
+        if not _URL.fullmatch(url):
+            found.append(_bad_url(f"variants.{place}.media.{at}", url))
+    if variant.weight is not None and variant.weight.value < 0:
+        found.append(_below_zero(f"variants.{place}.weight", variant.weight.value))
+    if variant.dimensions is not None:
         for side in ("length", "width", "height"):
             size = getattr(variant.dimensions, side)
             if size is not None and size.value < 0:
-                yield _below_zero(f"{path}.dimensions.{side}", size.value)
+                found.append(_below_zero(f"variants.{place}.dimensions.{side}", size.value))
+    return found
 
 
-_PRICES = frozenset(("price", "compare_at_price", "cost"))
-
-
-def _sale(path: str, variant: Variant, currency: str) -> Iterator[Finding]:
-    sale = variant.sale
-    assert sale is not None
-    if fault := _money_fault(sale.price, currency):
+def _sale(path: str, sale: Sale, currency: str) -> Iterator[Finding]:
+    if fault := _fault(sale.price.amount, sale.price.currency, currency):
         yield Finding(f"{path}.sale.price", *fault)
-    if _backwards(sale.starts_at, sale.ends_at):
+    if sale.starts_at is not None and sale.ends_at is not None and sale.ends_at <= sale.starts_at:
         yield Finding(
             f"{path}.sale.ends_at",
             str(sale.ends_at),
@@ -242,38 +248,33 @@ def _sale(path: str, variant: Variant, currency: str) -> Iterator[Finding]:
         )
 
 
-def _backwards(start: datetime | None, end: datetime | None) -> bool:
-    return start is not None and end is not None and end <= start
-
-
 def _market_price(path: str, price: MarketPrice) -> Iterator[Finding]:
-    for field in ("price", "compare_at_price"):
-        money = getattr(price, field)
-        if money is not None and (fault := _money_fault(money, "")):
+    for field, money in (
+        ("price", price.price),
+        ("compare_at_price", price.compare_at_price),
+    ):
+        if money is not None and (fault := _fault(money.amount, money.currency, "")):
             yield Finding(f"{path}.{field}", *fault)
 
 
-@lru_cache(maxsize=1 << 16)
-def _money_fault(money: Money, currency: str) -> tuple[str, str, str] | None:
+@lru_cache(maxsize=1 << 13)
+def _fault(amount: Decimal, code: str, currency: str) -> tuple[str, str, str] | None:
     """Return value, message and remedy of what is wrong with an amount, None if nothing is."""
+    money = Money(amount, code)
     shown = str(money)
-    if currency and money.currency != currency:
+    if currency and code != currency:
         return (
             shown,
-            f"The price is in {money.currency}, the currency here is {currency}",
+            f"The price is in {code}, the currency here is {currency}",
             "Convert it, or name the currency that the source has",
         )
-    if not is_currency(money.currency):
+    if not is_currency(code):
         return shown, "ISO 4217 has no such currency", "Use a code like EUR"
-    if money.amount < 0:
+    if amount < 0:
         return shown, "A price can't be below zero", "Write an amount of 0 or more"
     if not money.fits:
-        digits = minor_units(money.currency)
-        return (
-            shown,
-            f"{money.currency} has {digits} decimal digits",
-            f"Round the amount to {digits} digits",
-        )
+        digits = minor_units(code)
+        return shown, f"{code} has {digits} decimal digits", f"Round to {digits} digits"
     return None
 
 

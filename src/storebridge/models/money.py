@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -151,5 +151,11 @@ class Money:
         if isinstance(value, Money):
             return value
         if isinstance(value, str):
-            return cls.parse(value)
+            return _cached(value)
         raise ValueError("money is written like '19.99 EUR'")
+
+
+@lru_cache(maxsize=8192)
+def _cached(text: str) -> Money:
+    """Parse money once per text: prices repeat, and money can't be changed."""
+    return Money.parse(text)

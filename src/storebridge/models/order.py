@@ -66,9 +66,9 @@ class LineItem(Model):
     total: Amount | None = None
     adjustments: tuple[Adjustment, ...] = ()
     taxes: tuple[TaxLine, ...] = ()
-    properties: Mapping[str, str] = {}
+    properties: Mapping[str, str] = Field(default_factory=dict)
     requires_shipping: bool = True
-    platform_fields: PlatformFields = {}
+    platform_fields: PlatformFields = Field(default_factory=dict)
 
     def element_keys(self) -> tuple[str, ...]:
         """A line is named by its id, else by its SKU."""

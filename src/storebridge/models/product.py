@@ -59,7 +59,7 @@ class Option(Model):
 
     name: str
     values: tuple[str, ...] = ()
-    platform_fields: PlatformFields = {}
+    platform_fields: PlatformFields = Field(default_factory=dict)
 
 
 class Attribute(Model):
@@ -68,7 +68,7 @@ class Attribute(Model):
     name: str
     values: tuple[str, ...] = ()
     visible: bool = True
-    platform_fields: PlatformFields = {}
+    platform_fields: PlatformFields = Field(default_factory=dict)
 
     def element_keys(self) -> tuple[str, ...]:
         """An attribute is named by its name."""
@@ -112,7 +112,7 @@ class Media(Model):
     media_type: str = "image"
     position: int | None = None
     content_hash: str = ""
-    platform_fields: PlatformFields = {}
+    platform_fields: PlatformFields = Field(default_factory=dict)
 
     def element_keys(self) -> tuple[str, ...]:
         """Media are named by id, source and content hash."""
@@ -203,7 +203,7 @@ class Variant(Model):
     media: tuple[str, ...] = ()
     """The sources of the pictures that show this variant."""
     metafields: tuple[Metafield, ...] = ()
-    platform_fields: PlatformFields = {}
+    platform_fields: PlatformFields = Field(default_factory=dict)
 
     def element_keys(self) -> tuple[str, ...]:
         """A variant is named by id, SKU and option values; the only one needs no name."""
@@ -271,7 +271,7 @@ class Product(Record):
     translations: tuple[Translation, ...] = ()
     channels: tuple[str, ...] = ()
     """The names of the sales channels that show it."""
-    modes: Mapping[str, ListMode] = {}
+    modes: Mapping[str, ListMode] = Field(default_factory=dict)
     """Asks for another list mode than the default, by field: `{"media": "replace"}`."""
     gift_card: bool = False
     created_at: Time | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import Field
+
 from storebridge.models.base import Model
 from storebridge.models.market import Location, Market
 from storebridge.models.text import Locale
@@ -33,7 +35,7 @@ class StoreInfo(Model):
     channels: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     """The rights that the credentials carry, in the platform's words."""
-    limits: Mapping[str, int] = {}
+    limits: Mapping[str, int] = Field(default_factory=dict)
     """Limits that differ from store to store, by field path or platform word."""
 
     def market_currencies(self) -> dict[str, str]:
