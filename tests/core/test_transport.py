@@ -311,15 +311,12 @@ def test_an_old_connection_is_used_again(serve):
 # ------------------------------------------------------------------------------------------ bombs
 
 
-def bomb(size: int, layers: int = 1) -> bytes:
+def bomb(size: int) -> bytes:
     buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=9, mtime=0) as file:
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as file:
         for _ in range(size // 1_000_000):
             file.write(bytes(1_000_000))
-    data = buffer.getvalue()
-    for _ in range(layers - 1):
-        data = gzip.compress(data, 9)
-    return data
+    return buffer.getvalue()
 
 
 def endless(client: socket.socket) -> None:
@@ -333,7 +330,7 @@ BOMBS: dict[str, Act] = {
     "gzip": says(http(BOMB, "content-encoding: gzip")),
     "gzip twice": says(http(gzip.compress(BOMB), "content-encoding: gzip, gzip")),
     "gzip in two headers": says(http(b"", "content-encoding: gzip", "content-encoding: gzip")),
-    "many gzip members": says(http(gzip.compress(bytes(99)) * 60_000, "content-encoding: gzip")),
+    "many gzip members": says(http(gzip.compress(bytes(1000)) * 6_000, "content-encoding: gzip")),
     "a name in odd case": says(http(BOMB, "Content-Encoding: GZip")),
     "br": says(http(b"xx", "content-encoding: br")),
     "zstd": says(http(b"xx", "content-encoding: zstd")),
@@ -343,6 +340,14 @@ BOMBS: dict[str, Act] = {
     "rubbish after gzip": says(http(gzip.compress(b"x") + b"rubbish", "content-encoding: gzip")),
     "a length that is announced": says(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nx"),
     "endless chunks": endless,
+    "more gzip than content": lambda client: client.sendall(
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\n\r\n"
+        + gzip.compress(bytes(4_999_800), 0)
+    ),
+    "much gzip of nothing": lambda client: client.sendall(
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\n\r\n"
+        + gzip.compress(b"") * 300_000
+    ),
 }
 
 
@@ -363,8 +368,8 @@ def test_a_bomb_is_a_bad_answer_and_costs_little_memory(serve, send, tmp_path, n
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_644_bytes_that_were_300_megabytes(serve, send):
-    data = bomb(300_000_000, layers=3)
+def test_few_bytes_in_many_layers_are_not_unpacked(serve, send):
+    data = gzip.compress(gzip.compress(BOMB, 9), 9)
     assert len(data) < 1500
     server = serve(says(http(data, "content-encoding: gzip, gzip, gzip")))
     with pytest.raises(errors.BadAnswer, match="not asked for"):

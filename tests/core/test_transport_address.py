@@ -14,6 +14,7 @@ STORE = Origin.of_store("https://shop.example/wp-json")
 
 HOSTILE = [
     "http://cdn.example/f",
+    "http://cdn.example:443/f",
     "ftp://cdn.example/f",
     "file:///etc/passwd",
     "gopher://cdn.example:70/",
