@@ -116,6 +116,20 @@ def test_an_empty_file_becomes_a_store(open_shop, tmp_path):
     assert open_shop(tmp_path / "a.db").info().currency == "EUR"
 
 
+def test_a_store_that_another_process_made_meanwhile_is_taken(shop, open_shop, monkeypatch):
+    real = database.Database._is_new
+    identities = []
+
+    def raced(self, connection):
+        monkeypatch.undo()
+        new = real(self, connection)
+        identities.append(open_shop(shop.path).info().id)
+        return new
+
+    monkeypatch.setattr(database.Database, "_is_new", raced)
+    assert [shop.info().id] == identities
+
+
 @pytest.mark.parametrize("folder_writable", [True, False])
 def test_a_read_only_file_is_read_and_not_written(shop, monkeypatch, folder_writable):
     shop.create(Product(handle="mug"))

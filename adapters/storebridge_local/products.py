@@ -1,0 +1,101 @@
+"""Products: their variants, media and stock, and the collections that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from storebridge.adapter import Batch
+from storebridge.errors import Rejected
+from storebridge.models import InventoryLevel, Money, Product, Variant
+from storebridge_local import members
+from storebridge_local.database import Database, Session
+from storebridge_local.records import LocalRecords, Values, numbered
+
+__all__ = ["ProductRecords"]
+
+
+class ProductRecords(LocalRecords[Product]):
+    """Products with all that belongs to them."""
+
+    membership = "collections"
+
+    def __init__(self, database: Database) -> None:
+        """A product is found by handle and SKU, its own or a variant's."""
+        finds = ("handle", "sku")
+        super().__init__(database, Product, finds=finds, slugged=("handle", "title"))
+
+    def settle(self, session: Session, desired: Product) -> Product:
+        """Return the product with its stock at named locations.
+
+        Raises:
+            Rejected: for stock at no location of the store, or a price in another currency.
+        """
+        for variant in desired.variants:
+            _in_currency(session, variant)
+        places = session.locations
+        strange = (lv.location for v in desired.variants for lv in v.inventory)
+        if all(name and places.get(name) == name for name in strange):
+            return desired
+        variants = tuple(_placed(places, variant) for variant in desired.variants)
+        return desired.model_copy(update={"variants": variants})
+
+    def complete(self, session: Session, live: Product, values: Values) -> None:
+        """Put in a handle, one variant at least, and ids."""
+        super().complete(session, live, values)
+        if "variants" in values or not live.id:
+            variants = values.get("variants") or (Variant(),)
+            known = {variant.id for variant in live.variants}
+            values["variants"] = numbered(session, variants, known)
+        if "media" in values:
+            values["media"] = numbered(session, values["media"], {one.id for one in live.media})
+
+    def members(self, session: Session, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the handles of products' collections."""
+        return members.collections_of(session, ids)
+
+    def join(
+        self, session: Session, batch: Batch[Product], record_id: str, handles: Sequence[str]
+    ) -> None:
+        """Put a product into these collections, and into no others."""
+        keys = [f"handle:{handle}" for handle in handles]
+        found = members.resolved(session, "collection", keys, batch.ids)
+        members.put_collections(session, record_id, tuple(found))
+
+
+def _in_currency(session: Session, variant: Variant) -> None:
+    sale = variant.sale.price if variant.sale is not None else None
+    prices = {
+        "price": variant.price,
+        "compare_at_price": variant.compare_at_price,
+        "sale": sale,
+        "cost": variant.cost,
+    }
+    for field, price in prices.items():
+        if isinstance(price, Money) and price.currency != session.currency:
+            raise Rejected(
+                f"{field} is {price}, and the store's currency is {session.currency}.",
+                fields={f"variants.{field}": "another currency"},
+                remedy="Give prices in the store's currency, or market prices.",
+            )
+
+
+def _placed(places: Mapping[str, str], variant: Variant) -> Variant:
+    if not variant.inventory:
+        return variant
+    levels = tuple(
+        level.model_copy(update={"location": _location(places, level)})
+        for level in variant.inventory
+    )
+    return variant.model_copy(update={"inventory": levels})
+
+
+def _location(places: Mapping[str, str], level: InventoryLevel) -> str:
+    if level.location in places:
+        return places[level.location]
+    known = ", ".join(dict.fromkeys(places.values()))
+    what = f"no location {level.location!r}" if level.location else "more than one location"
+    raise Rejected(
+        f"the store has {what}.",
+        fields={"variants.inventory.location": "unknown"},
+        remedy=f"Create it first, or name one of: {known}.",
+    )
