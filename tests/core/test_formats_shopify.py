@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,7 @@ def test_a_product_of_three_options_is_read_whole() -> None:
         ("Blau", "M", "Kurz"),
     ]
     assert [media.position for media in shirt.media] == [1, 2, 3, 4]
-    assert shirt.metafields == (
-        Metafield(namespace="custom", key="care", value="Schonwaschgang"),
-    )
+    assert shirt.metafields == (Metafield(namespace="custom", key="care", value="Schonwaschgang"),)
 
 
 def test_a_variant_is_read_whole() -> None:
@@ -104,9 +103,7 @@ def test_a_variant_is_read_whole() -> None:
             compare_at_price=Money("84.00", "CHF"),
         ),
     )
-    assert first.metafields == (
-        Metafield(namespace="custom", key="season", value="2026 Sommer"),
-    )
+    assert first.metafields == (Metafield(namespace="custom", key="season", value="2026 Sommer"),)
     assert "compare_at_price" not in second.given
     assert "metafields" not in third.given
     assert third.oversell is True
@@ -171,7 +168,7 @@ def test_blank_is_not_given_but_a_blank_tracker_says_not_tracked(tmp_path: Path)
     [
         ("500", "kg", "0.5"),
         ("453.59237", "lb", "1"),
-        ("454", "lb", "1.0009"),
+        ("454", "lb", "1.000899"),
         ("60", "oz", "2.11644"),
         ("0", "kg", "0"),
         ("31.5", "", "31.5"),
@@ -260,7 +257,7 @@ def test_no_cell_of_a_written_file_is_a_formula(tmp_path: Path) -> None:
     for number, one in enumerate(source):
         path = tmp_path / f"{number}.csv"
         write(path, [one], EUR, "shopify-csv")
-        rows = list(csv.reader(path.open(newline="", encoding="utf-8")))
+        rows = list(csv.reader(io.StringIO(path.read_bytes().decode(), newline="")))
         live = [c for row in rows for c in row if c.startswith(tuple("=+-@\t\r＝＋－＠"))]
         assert live == ["-5"]
         assert records(path) == [one]
@@ -355,9 +352,7 @@ def rich() -> Product:
 
 
 def test_what_the_format_can_not_hold_is_reported(tmp_path: Path) -> None:
-    losses = write(
-        tmp_path / "a.csv", [Collection(handle="c"), rich(), rich()], EUR, "shopify-csv"
-    )
+    losses = write(tmp_path / "a.csv", [Collection(handle="c"), rich(), rich()], EUR, "shopify-csv")
     assert Loss("collection", "record", 1, "c") in losses
     assert all(loss.example == "rich" and loss.count == 2 for loss in losses[1:])
     assert {loss.field for loss in losses[1:]} == {
@@ -450,7 +445,10 @@ def products(draw: st.DrawFn) -> list[Product]:
         names = draw(st.lists(WORD, max_size=3, unique=True))
         choices = draw(
             st.lists(
-                st.tuples(*(WORD for _ in names)), min_size=1, max_size=4 if names else 1, unique=True
+                st.tuples(*(WORD for _ in names)),
+                min_size=1,
+                max_size=4 if names else 1,
+                unique=True,
             )
         )
         if names == ["Title"]:

@@ -135,6 +135,12 @@ def test_an_open_quote_is_a_problem_with_its_row(tmp_path: Path) -> None:
     assert "quote" in problem.remedy
 
 
+def test_text_after_a_closing_quote_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER + 'a,A,A-1\nb,"5" pipe",B-1\n', encoding="utf-8")
+    assert [problem.row for problem in got(path)[1]] == [3]
+
+
 def test_ragged_rows_are_problems_and_blank_ones_are_not(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     rows = "a,A,A-1,,\n\n,,\nb,B\nc,C,C-1,D\nd,D,D-1\n"

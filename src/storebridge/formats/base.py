@@ -38,6 +38,8 @@ class Context:
     """Translated headers: the file's own header to the format's standard one."""
     store: str = ""
     """The identity of the store that ids belong to, for formats that carry it (JSONL)."""
+    time_zone: str = ""
+    """The store's zone (IANA name) for times that a file writes without one."""
     variant: Literal["current", "legacy"] = "current"
     """Which column names to write, where a format has two sets."""
 
@@ -48,6 +50,10 @@ class Sourced:
 
     record: Record
     row: int
+    store: str = ""
+    """The identity of the store that the record's ids belong to; empty where the file has none."""
+    delete: bool = False
+    """Whether the row asks for the record to be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,16 @@ class Format(Protocol):
         """Return whether a table's header row, or a file's first line, is this format's."""
         ...
 
+    def knows(self, header: str) -> bool:
+        """Return whether a column name is one of this format's."""
+        ...
+
     def read(self, path: Path, context: Context) -> Iterator[Sourced | Problem]:
-        """Yield the file's records, and a problem for everything wrong with it."""
+        """Yield the file's records, and a problem for everything wrong with it.
+
+        Raises:
+            SourceError: if the file can't be read any further; `formats.read` yields its problems.
+        """
         ...
 
     def write(self, path: Path, records: Iterable[Record], context: Context) -> list[Loss]:

@@ -1,0 +1,104 @@
+"""Catalogue files in and out: Shopify and WooCommerce product tables, and lossless JSONL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from storebridge.errors import Problem, SourceError
+from storebridge.formats.base import Context, Format, Loss, Sourced
+from storebridge.formats.jsonl import Jsonl
+from storebridge.formats.shopify import ShopifyCsv
+from storebridge.formats.woocommerce import WooCommerceCsv
+from storebridge.models import Record
+
+__all__ = ["FORMATS", "Context", "Format", "Loss", "Sourced", "detect", "read", "write"]
+
+#: Every format by its word on the command line.
+_FORMATS: tuple[Format, ...] = (ShopifyCsv(), WooCommerceCsv(), Jsonl())
+FORMATS = {found.name: found for found in _FORMATS}
+
+
+def read(path: Path, context: Context, format: str = "") -> Iterator[Sourced | Problem]:
+    """Yield a file's records and everything that is wrong with it, streaming.
+
+    Args:
+        path: the file.
+        context: what the file leaves open.
+        format: a name in `FORMATS`; empty means to look at the file.
+    """
+    try:
+        yield from (_named(format) if format else detect(path, context)).read(path, context)
+    except SourceError as error:
+        yield from error.problems
+    except OSError as error:
+        yield Problem(
+            f"The file can't be read: {error.strerror}", "Check its name and rights", path.name
+        )
+
+
+def write(path: Path, records: Iterable[Record], context: Context, format: str = "") -> list[Loss]:
+    """Write records to a new file, atomically; return what the format could not hold.
+
+    Args:
+        path: the file; one that is there is replaced when the new one is whole.
+        records: read once; WooCommerce wants collections before the products in them.
+        context: how to write.
+        format: a name in `FORMATS`; empty is enough where the suffix has one format only.
+
+    Raises:
+        SourceError: if the format isn't clear, or a sheet has no room for the rows.
+        OSError: if the file can't be written.
+    """
+    return (_named(format) if format else _by_suffix(path)).write(path, records, context)
+
+
+def detect(path: Path, context: Context) -> Format:
+    """Return a file's format, by its suffix and its header row.
+
+    Raises:
+        SourceError: if no format, or more than one, fits.
+        OSError: if the file can't be read.
+    """
+    fitting = _suffixed(path)
+    if len(fitting) > 1:
+        # Only tables share suffixes; a header row tells them apart.
+        from storebridge.formats.table import open_table
+
+        table = open_table(path, context, lambda name: any(f.knows(name) for f in fitting))
+        fitting = [found for found in fitting if found.recognises(table.header, context)]
+    if len(fitting) != 1:
+        raise _unclear(path)
+    return fitting[0]
+
+
+def _by_suffix(path: Path) -> Format:
+    fitting = _suffixed(path)
+    if len(fitting) != 1:
+        raise _unclear(path)
+    return fitting[0]
+
+
+def _suffixed(path: Path) -> list[Format]:
+    suffix = path.suffix.casefold()
+    return [found for found in FORMATS.values() if suffix in found.suffixes]
+
+
+def _named(name: str) -> Format:
+    if name not in FORMATS:
+        raise SourceError(
+            [Problem(f"There is no format {name!r}", f"Name one of: {', '.join(FORMATS)}")]
+        )
+    return FORMATS[name]
+
+
+def _unclear(path: Path) -> SourceError:
+    return SourceError(
+        [
+            Problem(
+                "It isn't clear which format the file has",
+                f"Name it with --format: {', '.join(FORMATS)}",
+                path.name,
+            )
+        ]
+    )
