@@ -1,0 +1,338 @@
+"""Direct writes: what `store.products.create` and its like do, without a plan file.
+
+They keep the rules of plans: every key that hits must hit one record, only what differs is sent,
+references become ids, one change is one part, a lost answer is looked into, and what was written
+is compared with what the store then has. A `Chunk` says what to read and to send, step by step;
+the synchronous and the asynchronous store carry the steps out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from uuid import uuid4
+
+from storebridge.adapter import PARTS, Adapter, Batch, Change, Records
+from storebridge.compare import (
+    EDITS,
+    Doubt,
+    Index,
+    diff,
+    flatten,
+    key_for,
+    match,
+    names_of,
+    rebuild,
+    references,
+    undotted,
+)
+from storebridge.errors import NotSupported
+from storebridge.flow import Flow, Outcome, Status
+from storebridge.models import Product, Record
+from storebridge.models.checks import problems
+from storebridge.parts import declared, split, unsupported
+
+__all__ = ["Chunk", "Steps", "Verb"]
+
+Verb = Literal["create", "update", "upsert", "delete"]
+
+#: Yields flows to run and batches to send; gets what they return.
+Steps = Generator[Flow[Any] | Batch[Any], Any, tuple[Outcome, ...]]
+
+#: What several parts of one record come to: the first of these that happened to one of them.
+_WORST = (Status.UNKNOWN, Status.FAILED, Status.SKIPPED, Status.APPLIED, Status.UNCHANGED)
+_FINAL = (Status.APPLIED, Status.UNCHANGED)
+
+
+@dataclass(slots=True)
+class _Item:
+    """One record on its way: what is wanted, what there is, what came of it."""
+
+    desired: Record
+    key: str
+    live: Record | None = None
+    outcome: Outcome | None = None
+    left: tuple[str, ...] = ()
+    """Paths of given fields that the platform can't hold."""
+
+    @property
+    def id(self) -> str:
+        """The record's platform id, once known."""
+        made = self.outcome.id if self.outcome else ""
+        return made or (self.live.id if self.live else "")
+
+    @property
+    def going(self) -> bool:
+        """Whether nothing has gone wrong so far."""
+        return self.outcome is None or self.outcome.status in _FINAL
+
+
+class Chunk:
+    """Some records of one kind to write with one verb; at most a batch of them."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        records: Records[Any],
+        verb: Verb,
+        desired: Sequence[Record | str],
+        currency: str,
+    ) -> None:
+        """Check the values; nothing is sent yet. A text is the id of a record."""
+        self.adapter, self.records, self.verb = adapter, records, verb
+        self.items = [self._item(record, currency) for record in desired]
+
+    # -- before the lanes are held
+
+    def look_up(self) -> Flow[None]:
+        """Find the live record of each one, and what stands in its way."""
+        names = {id(item): self._names(item) for item in self.items if item.going}
+        found: dict[str, Record] = {}
+        for record in (yield from self._fetch({n for each in names.values() for n in each}, None)):
+            found[record.id] = record
+        index, taken = Index(found.values()), dict[str, str]()
+        for item in filter(lambda item: item.going, self.items):
+            handle = getattr(item.desired, "handle", "")
+            renames = self.verb == "create"  # any record that is hit stands in its way
+            answer = match(item.desired.label, handle, names[id(item)], index, found, renames)
+            if isinstance(answer, Doubt):
+                remedy = "Give the record's id." if answer.cause == "rename" else answer.remedy
+                self._fail(item, answer.cause, answer.message, remedy)
+            elif not self._clash(item, answer.live, taken):
+                item.live = answer.live
+
+    def lanes(self) -> tuple[str, ...]:
+        """Return what nobody else may touch meanwhile."""
+        found = {
+            lane
+            for item in self.items
+            if item.going
+            for lane in self.records.lanes(self._change(item, "core", item.desired))
+        }
+        return tuple(sorted(found))
+
+    # -- while the lanes are held
+
+    def steps(self) -> Steps:
+        """Write, part by part, and return one outcome for each record, in order."""
+        live = [f"id:{item.live.id}" for item in self.items if item.going and item.live]
+        fresh = {record.id: record for record in (yield self._fetch(live, None))}
+        pieces: dict[str, list[tuple[_Item, Change[Any]]]] = {}
+        for item in filter(lambda item: item.going, self.items):
+            if item.live is not None:
+                item.live = fresh.get(item.live.id, item.live)
+            for part, change in self._changes(item):
+                pieces.setdefault(part, []).append((item, change))
+        ids = yield from self._references(change for part in pieces.values() for _, change in part)
+        for part in PARTS:
+            yield from self._send(pieces.get(part, ()), ids)
+        return tuple(self._result(item) for item in self.items)
+
+    # -- one record
+
+    def _item(self, wanted: Record | str, currency: str) -> _Item:
+        record = self._named(wanted) if isinstance(wanted, str) else wanted
+        if self.verb == "delete":
+            return _Item(record, key_for(names_of(record)))
+        if self.verb == "create":
+            record = record.without("id")
+        item = _Item(record, key_for(names_of(record)))
+        for path, value, message, remedy in problems(record, currency):
+            self._fail(item, "invalid", f"{path}: {message} ({value!r})", remedy)
+        item.left = tuple(unsupported(record, self.records.fields))
+        return item
+
+    def _named(self, id: str) -> Record:
+        record: Record = self.records.model(id=id.removeprefix("id:"))
+        return record
+
+    def _names(self, item: _Item) -> list[str]:
+        finds = {"id", *self.records.finds}
+        if self.verb == "delete" and item.desired.id:
+            finds = {"id"}
+        return [name for name in names_of(item.desired) if name.partition(":")[0] in finds]
+
+    def _clash(self, item: _Item, live: Record | None, taken: dict[str, str]) -> bool:
+        """Fail a record that the verb doesn't fit, or that another one of the chunk means too."""
+        kind, label = self.records.model.kind, item.desired.label
+        name = live.id if live else item.key
+        if live is not None and self.verb == "create":
+            message = f"the store has a {kind} {live.label!r} already (id {live.id})"
+            self._fail(item, "conflict", message, "Use update or upsert.")
+        elif live is None and self.verb in ("update", "delete"):
+            remedy = (
+                "Create it first, or use upsert." if self.verb == "update" else "Nothing to do."
+            )
+            self._fail(item, "missing", f"the store has no {kind} {label!r}", remedy)
+        elif name and name in taken:
+            message = f"{taken[name]!r} and {label!r} mean the same {kind}"
+            self._fail(item, "ambiguous", message, "Write one after the other, or make them one.")
+        else:
+            taken[name] = label
+        return not item.going
+
+    def _changes(self, item: _Item) -> Iterable[tuple[str, Change[Any]]]:
+        live, desired = item.live, item.desired
+        if live is not None and self.verb == "delete":
+            yield "core", replace(self._change(item, "core", live), before=live)
+        elif live is None:
+            for part, piece in split(self._whole(desired), self.records.fields).items():
+                yield part, self._change(item, part, piece)
+        else:
+            for part, piece in split(desired, self.records.fields).items():
+                if part != self._home:
+                    piece = piece.without("handle", "key")
+                patch = diff(piece, live)
+                if patch.after:
+                    before, after, removed = rebuild(self.records.model, patch)
+                    change = self._change(item, part, after)
+                    yield part, replace(change, before=before, removed=removed)
+
+    def _change(self, item: _Item, part: str, desired: Record) -> Change[Any]:
+        if self.verb == "delete":
+            action: Literal["create", "update", "delete"] = "delete"
+        else:
+            action = "update" if item.live or part != "core" else "create"
+        return Change(
+            id=uuid4().hex,
+            action=action,
+            part=part,
+            record_id=item.id,
+            key=item.key,
+            desired=desired,
+        )
+
+    def _whole(self, desired: Record) -> Record:
+        """Return a new record with its edits (`tags_add`) as lists, a draft if it doesn't say."""
+        edits = desired.given & EDITS.keys()
+        if edits:
+            asked = desired.without(*(desired.given - edits - {EDITS[name] for name in edits}))
+            blank = self.records.model()
+            whole = rebuild(self.records.model, diff(asked, blank))[1]
+            lists = {name: getattr(whole, name) for name in whole.given}
+            desired = desired.without(*edits).model_copy(update=lists)
+        if self._drafts and "status" not in desired.given:
+            desired = desired.model_copy(update={"status": "draft"})
+        return desired
+
+    @property
+    def _drafts(self) -> bool:
+        return self.records.model.kind == Product.kind and "status" in self.records.fields
+
+    @property
+    def _home(self) -> str:
+        found = declared("handle", self.records.fields)
+        return found.part if found else "core"
+
+    # -- together
+
+    def _fetch(self, keys: Iterable[str], fields: frozenset[str] | None) -> Flow[list[Any]]:
+        asked = sorted(set(keys))
+        found: list[Any] = []
+        size = self.records.fetch_size
+        for start in range(0, len(asked), size):
+            found += yield from self.records.fetch(asked[start : start + size], fields)
+        return found
+
+    def _references(self, changes: Iterable[Change[Any]]) -> Generator[Any, Any, dict[str, str]]:
+        """Return the platform ids of the records that are referred to."""
+        wanted: dict[str, set[str]] = {}
+        for change in changes:
+            if change.action != "delete":
+                for kind, name in references(change.desired):
+                    wanted.setdefault(kind, set()).add(name)
+        ids: dict[str, str] = {}
+        for kind, names in wanted.items():
+            try:
+                records = self.adapter.records(kind)
+            except NotSupported:
+                continue
+            for record in (yield records.fetch(sorted(names), None)):
+                ids |= {f"{kind} {name}": record.id for name in names_of(record) if name in names}
+        return ids
+
+    def _send(
+        self, planned: Sequence[tuple[_Item, Change[Any]]], ids: Mapping[str, str]
+    ) -> Generator[Any, Any, None]:
+        """Send the changes of one part, and compare what came of them."""
+        sent: dict[str, tuple[_Item, Change[Any]]] = {}
+        for item, change in planned:
+            if item.going and self._refers(item, change, ids):
+                change = replace(change, record_id=item.id)
+                sent[change.id] = (item, change)
+        if not sent:
+            return
+        changes = tuple(change for _, change in sent.values())
+        outcomes = yield Batch(id=uuid4().hex, changes=changes, ids=ids)
+        unread = [o.id for o in outcomes if o.status in _FINAL and o.record is None and o.id]
+        live = {r.id: r for r in (yield self._fetch((f"id:{each}" for each in unread), None))}
+        for outcome in outcomes:
+            item, change = sent[outcome.change]
+            if outcome.status in _FINAL and change.action != "delete":
+                outcome = self._compared(change, outcome, outcome.record or live.get(outcome.id))
+            item.outcome = _worse(item.outcome, outcome)
+
+    def _refers(self, item: _Item, change: Change[Any], ids: Mapping[str, str]) -> bool:
+        """Return whether all that a change refers to is there; else the change is left out."""
+        if change.part != "membership" or change.action == "delete":
+            return True
+        for kind, name in references(change.desired):
+            if f"{kind} {name}" not in ids:
+                message = f"the store has no {kind} {name.partition(':')[2]!r}"
+                self._fail(item, "reference", message, "Create it, or give one that exists.")
+                return False
+        return True
+
+    def _compared(self, change: Change[Any], outcome: Outcome, live: Record | None) -> Outcome:
+        """Return the outcome, or a failure where the store has something else than was sent."""
+        if live is None:
+            return replace(
+                outcome,
+                status=Status.FAILED,
+                cause="differs",
+                message="accepted, but the store doesn't have the record",
+                remedy="Look for it in the store.",
+            )
+        found = []
+        for path, has, sent in flatten(
+            self.records.model, diff(self.adapter.normalise(change.desired), live)
+        ):
+            fact = declared(undotted(path), self.records.fields)
+            if fact is None or fact.read:
+                found.append(f"{path}: sent {sent!r}, the store has {has!r}")
+        if not found:
+            return replace(outcome, record=live)
+        return replace(
+            outcome,
+            status=Status.FAILED,
+            record=live,
+            cause="differs",
+            message=f"accepted but different: {'; '.join(found[:5])}",
+            remedy="Look at the record in the store.",
+        )
+
+    def _fail(self, item: _Item, cause: str, message: str, remedy: str) -> None:
+        failed = Outcome(
+            change="", status=Status.FAILED, id=item.id, cause=cause, message=message, remedy=remedy
+        )
+        item.outcome = _worse(item.outcome, failed)
+
+    def _result(self, item: _Item) -> Outcome:
+        """Return what a caller gets: the outcome under the record's own name."""
+        outcome = item.outcome or Outcome(
+            change="", status=Status.UNCHANGED, id=item.id, record=item.live
+        )
+        message = outcome.message
+        if item.left and not message:
+            message = f"{self.adapter.title} can't hold: {', '.join(item.left)}"
+        return replace(outcome, change=item.key or item.desired.label, message=message)
+
+
+def _worse(first: Outcome | None, second: Outcome) -> Outcome:
+    """Return the worse of two outcomes of one record, with the id that either has."""
+    if first is None:
+        return second
+    worst = min(second, first, key=lambda outcome: _WORST.index(outcome.status))
+    record = worst.record if worst is second else second.record or worst.record
+    return replace(worst, id=worst.id or first.id or second.id, record=record)

@@ -1,0 +1,279 @@
+"""`Store`: one shop on one platform, used from threads."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from storebridge.adapter import Adapter
+from storebridge.engine import Engine
+from storebridge.errors import NotSupported
+from storebridge.flow import Request, Response, send
+from storebridge.models import (
+    Category,
+    Collection,
+    Customer,
+    Location,
+    Market,
+    Order,
+    Product,
+    Record,
+    StoreInfo,
+)
+from storebridge.models.text import slug
+from storebridge.store.base import Opening
+from storebridge.store.items import Items
+
+if TYPE_CHECKING:
+    from storebridge.formats import Loss
+    from storebridge.plan import Plan, Task, Transform
+    from storebridge.state import StoreState
+
+__all__ = ["Store"]
+
+#: What `pull` takes by default, in the order in which a store wants it back.
+_CATALOGUE = ("location", "market", "category", "collection", "product")
+
+
+class Store:
+    """One shop on one platform: its records, and plans for them.
+
+    Opened by `storebridge.open`; a context manager. Nothing is connected before it is needed.
+    Different stores share nothing, so any number of them may be open at once.
+    """
+
+    def __init__(self, adapter: Adapter, opening: Opening | None = None) -> None:
+        """Hold an adapter with its settings; `storebridge.open` does this for a name or URL."""
+        self.adapter = adapter
+        self.opening = opening or Opening()
+        self._engines: list[Engine] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Store {self.name}>"
+
+    def close(self) -> None:
+        """Close connections and files; the store can be used again after it."""
+        for engine in self._engines:
+            engine.close()
+        self._engines.clear()
+        if "state" in self.__dict__:
+            self.state.close()
+        for name in ("engine", "state", "info"):
+            self.__dict__.pop(name, None)
+        if close := getattr(self.adapter, "close", None):
+            close()
+
+    # -- what it is
+
+    @property
+    def name(self) -> str:
+        """What it is called in storebridge.toml; its URL where it has no name."""
+        return self.opening.name or self.url
+
+    @property
+    def url(self) -> str:
+        """How it was opened ("local:shop.db")."""
+        return self.opening.url or f"{self.adapter.name}+{self.adapter.base_url}"
+
+    @cached_property
+    def info(self) -> StoreInfo:
+        """The store's identity, currency, languages and places, as it says; asked once."""
+        return self._engine(None).run(self.adapter.info())
+
+    @cached_property
+    def state(self) -> StoreState:
+        """What is remembered of this store: rate limit, locks, history."""
+        from storebridge.state import StoreState
+
+        return StoreState(self.info.id, self.opening.state)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the adapter's flows."""
+        return self._engine(self.state)
+
+    def _engine(self, state: StoreState | None) -> Engine:
+        engine = Engine(
+            self.adapter,
+            clock=self.opening.clock,
+            transport=self.opening.transport,
+            state=state,
+            on_event=self.opening.on_event,
+            options=self.opening.engine_options(self.adapter),
+        )
+        self._engines.append(engine)
+        return engine
+
+    # -- its records
+
+    @property
+    def products(self) -> Items[Product]:
+        """The products, with their variants."""
+        return self._items(Product)
+
+    @property
+    def collections(self) -> Items[Collection]:
+        """The groups of products."""
+        return self._items(Collection)
+
+    @property
+    def categories(self) -> Items[Category]:
+        """The places in a general taxonomy."""
+        return self._items(Category)
+
+    @property
+    def customers(self) -> Items[Customer]:
+        """The customers."""
+        return self._items(Customer)
+
+    @property
+    def orders(self) -> Items[Order]:
+        """The orders."""
+        return self._items(Order)
+
+    @property
+    def locations(self) -> Items[Location]:
+        """The places that hold stock."""
+        return self._items(Location)
+
+    @property
+    def markets(self) -> Items[Market]:
+        """The regions with their own currency, prices and languages."""
+        return self._items(Market)
+
+    def items(self, kind: str) -> Items[Any]:
+        """Return the records of a kind by its word ("product").
+
+        Raises:
+            NotSupported: if the platform has no such records.
+        """
+        return Items(self, self.adapter.records(kind))
+
+    def _items(self, model: type[Any]) -> Items[Any]:
+        return self.items(model.kind)
+
+    def supports(self, kind: str) -> bool:
+        """Return whether the platform has records of a kind."""
+        try:
+            self.adapter.records(kind)
+        except NotSupported:
+            return False
+        return True
+
+    def require(self, kind: str) -> None:
+        """Make sure that the platform has records of a kind.
+
+        Raises:
+            NotSupported: if it doesn't; the message says what to use instead.
+        """
+        self.adapter.records(kind)
+
+    def call(self, request: Request) -> Response:
+        """Return the answer to a request of your own, sent with the store's credentials.
+
+        Raises:
+            AccessDenied: if it would change a store that is read only.
+        """
+        return self.engine.run(send(request))
+
+    # -- plans and files
+
+    def plan(
+        self,
+        source: str | Path | Iterable[Record] | Store,
+        output: str | Path | None = None,
+        *,
+        transforms: Sequence[Transform | Task] = (),
+        on_progress: Callable[[str, int], None] | None = None,
+        **options: Any,
+    ) -> Plan:
+        """Return the plan that brings this store to what a source asks for; changes nothing.
+
+        Args:
+            source: a file, records, or another store.
+            output: the plan's file; by default a new one under `.storebridge/plans`.
+            transforms: what to do to each desired record first, in order.
+            on_progress: called with a stage and a count of records.
+            **options: the fields of `storebridge.plan.PlanOptions`.
+
+        Raises:
+            SourceError: for everything that is wrong with the source, at once.
+        """
+        from storebridge.plan import PlanOptions, make
+
+        chosen = PlanOptions(**options)
+        path = Path(output) if output else self._plan_file()
+        return make(source, self, path, chosen, transforms=transforms, on_progress=on_progress)
+
+    def pull(
+        self,
+        output: str | Path,
+        kind: str = "",
+        *,
+        where: str = "",
+        format: str = "",
+        on_progress: Callable[[str, int], None] | None = None,
+        **context: Any,
+    ) -> list[Loss]:
+        """Write the store's records to a file; return what the format could not hold.
+
+        Args:
+            output: the file; one that is there is replaced when the new one is whole.
+            kind: one kind of record; by default the catalogue (a JSONL file holds all of it).
+            where: only records that this condition matches; without a kind, of the products.
+            format: a name in `storebridge.formats.FORMATS`, where the suffix leaves it open.
+            on_progress: called with a kind and a count of records.
+            **context: how to write, by the names of `storebridge.formats.Context`.
+        """
+        from storebridge import formats
+
+        kinds = [kind] if kind else [each for each in _CATALOGUE if self.supports(each)]
+        facts = {**facts_of(self.info), "store": self.info.id}
+        records = self._records(kinds, where, on_progress or (lambda _kind, _count: None))
+        given = formats.Context(**{**facts, **context})
+        return formats.write(Path(output), records, given, format)
+
+    def _records(
+        self, kinds: Sequence[str], where: str, on_progress: Callable[[str, int], None]
+    ) -> Iterator[Record]:
+        for kind in kinds:
+            chosen = where if kind == Product.kind or len(kinds) == 1 else ""
+            count = 0
+            for count, record in enumerate(self.items(kind).iter(chosen), 1):
+                yield record
+                on_progress(kind, count)
+
+    def _plan_file(self) -> Path:
+        folder = Path(".storebridge") / "plans"
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{slug(self.name)[:40]}-{time.strftime('%Y%m%d-%H%M%S')}"
+        names = (f"{stem}{f'-{n}' if n else ''}.plan" for n in range(1000))
+        return next(folder / name for name in names if not os.path.lexists(folder / name))
+
+
+def facts_of(info: StoreInfo) -> dict[str, Any]:
+    """Return what files leave open and a store knows, by the names of `formats.Context`."""
+    return {
+        "currency": info.currency,
+        "locale": info.locales[0] if info.locales else "",
+        "weight_unit": info.weight_unit,
+        "length_unit": info.length_unit,
+        "time_zone": info.time_zone,
+        "market_currencies": info.market_currencies(),
+    }
