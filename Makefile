@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench soak table clean
+.PHONY: help demo test check bench soak readme clean
 
 help:  ## Show what there is to do
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -34,8 +34,8 @@ bench: $(READY)  ## Measure speed and memory; prints ratios
 soak: $(READY)  ## Run the long fault and kill campaigns
 	$(BIN)/python -m pytest -q -n auto -m soak
 
-table: $(READY)  ## Write the capability table into the README
-	$(BIN)/python tests/test_capability_table.py
+readme: $(READY)  ## Write the session and the capability table into the README
+	$(BIN)/python tests/test_readme.py
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

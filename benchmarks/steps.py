@@ -1,0 +1,70 @@
+"""One measured step each, run in a process of its own by `run.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import storebridge
+from storebridge.formats import Context, Sourced, read
+from storebridge.plan import Plan
+
+#: What the catalogue leaves open: the currency of its one market.
+MARKETS = {"Schweiz": "CHF"}
+
+
+def plan(source: str, folder: str) -> None:
+    """Plan a file into a local store."""
+    with _store(folder) as store, _planned(store, source, _plan(folder)):
+        pass
+
+
+def apply(source: str, folder: str) -> None:
+    """Plan a file into a local store and apply the plan."""
+    plan(source, folder)
+    with _store(folder) as store, Plan.open(_plan(folder)) as made:
+        assert made.apply(store).ok
+
+
+def models(source: str, folder: str) -> None:
+    """Read the file and the store through the models, and do nothing with them."""
+    with _store(folder) as store:
+        context = Context(
+            currency=store.info.currency,
+            weight_unit="kg",
+            length_unit="cm",
+            market_currencies=MARKETS,
+        )
+        in_file = sum(isinstance(item, Sourced) for item in read(Path(source), context))
+        in_store = sum(1 for _ in store.products.iter())
+    assert in_file == in_store
+
+
+def replan(source: str, folder: str) -> None:
+    """Plan again with nothing to change."""
+    output = Path(folder) / "again.plan"
+    output.unlink(missing_ok=True)
+    with _store(folder) as store, _planned(store, source, output) as made:
+        assert made.is_empty, made.counts
+
+
+def jsonl(source: str, folder: str) -> None:
+    """Write the store as JSONL, which `source` names."""
+    with _store(folder) as store:
+        store.pull(Path(source))
+
+
+def _planned(store: storebridge.Store, source: str, output: Path) -> Plan:
+    return store.plan(Path(source), output, context={"market_currencies": MARKETS})
+
+
+def _store(folder: str) -> storebridge.Store:
+    return storebridge.open(f"local:{folder}/shop.db", state=Path(folder) / "state")
+
+
+def _plan(folder: str) -> Path:
+    return Path(folder) / "first.plan"
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,200 @@
+"""`apply`, `push` and `undo`: what changes stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from storebridge.cli.common import (
+    Json,
+    Live,
+    Output,
+    Planned,
+    Planning,
+    PlanPath,
+    Reading,
+    Source,
+    StateDir,
+    StoreText,
+    Wait,
+    Yes,
+    agreed,
+    check_live,
+    store_of,
+)
+from storebridge.cli.output import command, progress, say, write_json
+from storebridge.cli.plan import describe, make, next_steps, summary
+from storebridge.plan import OnConflict, Plan, Report
+from storebridge.store import Store, open
+
+__all__ = ["apply", "push", "undo"]
+
+
+def apply(
+    plan: PlanPath,
+    /,
+    *,
+    to: Planned = "",
+    on_conflict: Annotated[
+        OnConflict,
+        Parameter(help="Where the store was changed since: refuse, overwrite, or plan those anew."),
+    ] = "refuse",
+    retry_failed: Annotated[
+        bool, Parameter(help="Send again what failed before.", negative=())
+    ] = False,
+    wait: Wait = 0.0,
+    live: Live = "",
+    json: Json = False,
+    state: StateDir = None,
+) -> int:
+    """Make the changes of a plan, or go on with a run that was stopped."""
+    with Plan.open(plan) as opened, store_of(opened, to, state) as store:
+        check_live(store, live)
+        report = _applied(opened, store, on_conflict, retry_failed, wait)
+        if json:
+            _write_report(report)
+        else:
+            _show_report(report)
+            _hint(report, state, replanned=on_conflict == "replan")
+        if report.conflicts and on_conflict == "replan":
+            with opened.replan(store, _beside(plan, "again")) as again:
+                if not json:
+                    summary(again)
+                    next_steps(again, state)
+        return report.exit_code
+
+
+def push(
+    source: Source,
+    /,
+    *,
+    to: StoreText,
+    output: Output = None,
+    yes: Yes = False,
+    planning: Planning | None = None,
+    reading: Reading | None = None,
+    wait: Wait = 0.0,
+    live: Live = "",
+    state: StateDir = None,
+) -> int:
+    """Plan, ask and apply in one go; the plan is kept, for an undo."""
+    options = (planning or Planning()).options(reading)
+    with open(to, state=state) as store, make(source, store, output, options, state) as made:
+        return _reviewed(made, store, yes, wait, live, state)
+
+
+def undo(
+    plan: PlanPath,
+    /,
+    *,
+    output: Output = None,
+    where: Annotated[str, Parameter(help="Only records that match as they are now.")] = "",
+    fields: Annotated[str, Parameter(help="Only these, like price,seo.title.")] = "",
+    yes: Yes = False,
+    to: Planned = "",
+    wait: Wait = 0.0,
+    live: Live = "",
+    state: StateDir = None,
+) -> int:
+    """Take back what a plan did; what people changed since then is kept."""
+    with Plan.open(plan) as opened, store_of(opened, to, state) as store:
+        path = output or _beside(plan, "undo")
+        chosen = [field.strip() for field in fields.split(",") if field.strip()]
+        with opened.undo(store, path, where=where, fields=chosen) as inverse:
+            kept = sum(1 for row in inverse.skipped() if row.cause in ("kept", "irreversible"))
+            code = _reviewed(inverse, store, yes, wait, live, state)
+            return code or (4 if kept else 0)
+
+
+def _reviewed(
+    plan: Plan, store: Store, yes: bool, wait: float, live: str, state: Path | None
+) -> int:
+    """Show a plan, ask, and apply it."""
+    if yes:
+        summary(plan)
+    else:
+        describe(plan, 20)
+    if plan.is_empty:
+        say("Nothing has to be changed.")
+        return 0
+    if not agreed(f"Change {store.name}?", yes, command("show", plan.path)):
+        say(f"Nothing was changed. Apply it later: {command('apply', plan.path, state=state)}")
+        return 0
+    check_live(store, live)
+    report = _applied(plan, store, "refuse", False, wait)
+    _show_report(report)
+    _hint(report, state)
+    return report.exit_code
+
+
+def _applied(
+    plan: Plan, store: Store, on_conflict: OnConflict, retry_failed: bool, wait: float
+) -> Report:
+    with progress() as tick:
+        return plan.apply(
+            store,
+            on_conflict=on_conflict,
+            retry_failed=retry_failed,
+            wait=wait,
+            on_progress=lambda done, total: tick("Applying", done, total),
+        )
+
+
+def _beside(plan: Path, word: str) -> Path:
+    """Return a free name for a plan that comes of another one."""
+    names = (f"{plan.stem}.{word}{n or ''}{plan.suffix}" for n in range(1000))
+    return next(path for name in names if not (path := plan.with_name(name)).exists())
+
+
+def _show_report(report: Report, most: int = 20) -> None:
+    say((str(report), "bold"))
+    items = report.items("failed", "unknown", "skipped")
+    for number, item in enumerate(items):
+        if number == most:
+            say("  ... and more; see them with --json")
+            break
+        style = "yellow" if item.status == "skipped" else "red"
+        row = f" (row {item.origin})" if item.origin else ""
+        words = ". ".join(text.rstrip(".") for text in (item.message, item.remedy) if text)
+        say((f"  {item.status}", style), f" {item.kind} {item.label}{row}: {words}.")
+
+
+def _hint(report: Report, state: Path | None, replanned: bool = False) -> None:
+    """Print what can be done next."""
+    again = ("apply", report.path)
+    if report.counts["failed"]:
+        say(f"Try what failed again:  {command(*again, '--retry-failed', state=state)}")
+    if report.conflicts and not replanned:
+        words = (*again, "--on-conflict", "replan")
+        say(f"See what others changed:  {command(*words, state=state)}")
+    if report.counts["applied"]:
+        say(f"Take it back:  {command('undo', report.path, state=state)}")
+
+
+def _write_report(report: Report) -> None:
+    write_json(
+        {
+            "store": report.store,
+            "counts": dict(report.counts),
+            "planned": report.planned,
+            "conflicts": report.conflicts,
+            "items": [
+                {
+                    "status": item.status,
+                    "kind": item.kind,
+                    "record": item.label,
+                    "part": item.part,
+                    "action": item.action,
+                    "row": item.origin,
+                    "cause": item.cause,
+                    "message": item.message,
+                    "remedy": item.remedy,
+                    "http_status": item.http_status,
+                    "request_id": item.request_id,
+                }
+                for item in report.items("failed", "unknown", "skipped")
+            ],
+        }
+    )

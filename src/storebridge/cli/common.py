@@ -1,0 +1,188 @@
+"""What several commands share: their options, opening stores, asking people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from storebridge import config
+from storebridge.cli.output import is_terminal, say
+from storebridge.errors import ConfigError, Refused
+from storebridge.plan import Absent, Plan
+from storebridge.store import Store, open
+
+__all__ = [
+    "Json",
+    "Live",
+    "Output",
+    "PlanPath",
+    "Planned",
+    "Planning",
+    "Reading",
+    "Source",
+    "StateDir",
+    "StoreText",
+    "UsageError",
+    "Wait",
+    "Yes",
+    "agreed",
+    "check_live",
+    "store_of",
+]
+
+StateDir = Annotated[
+    Path | None, Parameter(name="--state", help="The folder of what is remembered per store.")
+]
+StoreText = Annotated[str, Parameter(help="The store: a name, or a URL like local:shop.db.")]
+Source = Annotated[str, Parameter(help="A file, or another store's name or URL.")]
+PlanPath = Annotated[Path, Parameter(help="The plan's file.")]
+Output = Annotated[
+    Path | None,
+    Parameter(
+        name=["-o", "--output"],
+        help="Where the plan goes; by default a new file, which is named.",
+    ),
+]
+Json = Annotated[bool, Parameter(help="Print JSON, for machines.", negative=())]
+Yes = Annotated[bool, Parameter(name=["-y", "--yes"], help="Don't ask.", negative=())]
+Wait = Annotated[float, Parameter(help="Seconds to wait while another plan is being applied.")]
+Live = Annotated[
+    str, Parameter(help="A live store's name, which confirms it where nobody can be asked.")
+]
+Planned = Annotated[
+    str, Parameter(name="--to", help="The store, where the plan's URL isn't enough to find it.")
+]
+
+
+@Parameter(name="*", group=Group("How to read the file", sort_key=3))
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a file leaves open; what isn't given comes from the store."""
+
+    format: Annotated[
+        str, Parameter(help="shopify-csv, woocommerce-csv or jsonl, where it isn't clear.")
+    ] = ""
+    encoding: Annotated[str, Parameter(help="A codec's name, like windows-1252 or gb18030.")] = ""
+    delimiter: Annotated[str, Parameter(help="What separates the cells.")] = ""
+    currency: Annotated[str, Parameter(help="The currency of bare amounts, like EUR.")] = ""
+    locale: Annotated[str, Parameter(help="The language of the texts, like de.")] = ""
+    weight_unit: Annotated[
+        Literal["g", "kg", "oz", "lb"] | None, Parameter(help="The unit of bare weights.")
+    ] = None
+    length_unit: Annotated[
+        Literal["mm", "cm", "m", "in", "ft", "yd"] | None,
+        Parameter(help="The unit of bare lengths."),
+    ] = None
+    time_zone: Annotated[str, Parameter(help="The zone of bare times, like Europe/Berlin.")] = ""
+    market_currency: Annotated[
+        list[str] | None,
+        Parameter(help="A market's currency, like 'switzerland=CHF'.", negative=()),
+    ] = None
+    header: Annotated[
+        list[str] | None,
+        Parameter(help="A translated header, like 'Titel=Title'; 'Titel=' drops.", negative=()),
+    ] = None
+
+    def context(self) -> dict[str, Any]:
+        """Return what was given, by the names of `storebridge.formats.Context`."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        if pairs := given.pop("market_currency", None):
+            given["market_currencies"] = _pairs("--market-currency", pairs)
+        if pairs := given.pop("header", None):
+            given["headers"] = _pairs("--header", pairs)
+        return given
+
+
+@Parameter(name="*", group=Group("What the plan may do", sort_key=2))
+@dataclass(frozen=True, kw_only=True)
+class Planning:
+    """How a plan is made; the words are those of `storebridge.plan.PlanOptions`."""
+
+    where: Annotated[
+        str, Parameter(help="Only records that match, like \"vendor = 'Acme' and price > 20\".")
+    ] = ""
+    absent: Annotated[
+        Absent, Parameter(help="What happens to products in scope of --where without a source.")
+    ] = "keep"
+    stock: Annotated[
+        bool, Parameter(help="Set quantities of existing variants too.", negative=())
+    ] = False
+    location: Annotated[str, Parameter(help="Where quantities without a location belong.")] = ""
+    match: Annotated[
+        Literal["key", "id"],
+        Parameter(help="id: ids count, of a file of this store."),
+    ] = "key"
+    allow_rename: Annotated[
+        bool,
+        Parameter(help="Let a match by SKU alone give a product another handle.", negative=()),
+    ] = False
+    strict: Annotated[
+        bool, Parameter(help="Refuse the plan if the store can't hold something.", negative=())
+    ] = False
+    status: Annotated[str, Parameter(help="The status of new products that give none.")] = "draft"
+
+    def options(self, reading: Reading | None) -> dict[str, Any]:
+        """Return what was chosen, by the names of `storebridge.plan.PlanOptions`."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "match"}
+        context = reading.context() if reading else {}
+        return {**chosen, "match_id": self.match == "id", "context": context}
+
+
+class UsageError(ConfigError):
+    """An option is written in a way that means nothing."""
+
+    exit_code = 2
+
+
+def _pairs(option: str, texts: list[str]) -> Mapping[str, str]:
+    pairs = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError(f"{option} {text!r} has no '='. Write it like {option} 'OWN=OTHER'.")
+        pairs[name] = value
+    return pairs
+
+
+def store_of(plan: Plan, to: str, state: Path | None) -> Store:
+    """Return the store that a plan is for: the named one with its URL, else the URL itself."""
+    if to:
+        return open(to, state=state)
+    url = plan.about["store"]["url"]
+    named = [store for store in config.stores().values() if store.url == url]
+    return open(named[0].name if named else url, state=state)
+
+
+def agreed(question: str, yes: bool, instead: str) -> bool:
+    """Return whether a person agrees; `yes` is an answer given beforehand.
+
+    Raises:
+        Refused: if nobody can be asked; the message says what to type instead.
+    """
+    if yes:
+        return True
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise Refused(f"There is no terminal to ask on. Add --yes, or look first: {instead}")
+    say(f"{question} [y/N] ", error=True)
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+
+def check_live(store: Store, live: str) -> None:
+    """Have a live store's name typed before anything is written to it.
+
+    Raises:
+        Refused: if it isn't.
+    """
+    if not store.opening.live or live == store.name:
+        return
+    remedy = f"Confirm with --live {store.name}"
+    if live or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise Refused(f"{store.name} is a live store. {remedy}")
+    say(f"{store.name} is a live store. Type its name to go on: ", error=True)
+    if sys.stdin.readline().strip() != store.name:
+        raise Refused(f"That isn't its name, so nothing was changed. {remedy}")

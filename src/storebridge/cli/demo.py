@@ -1,0 +1,134 @@
+"""`demo`: the whole way of a catalogue, on real commands, in a store on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from storebridge.cli.output import command, say
+from storebridge.models import Market, Money, Product, Variant
+from storebridge.store import open
+
+__all__ = ["demo"]
+
+URL = "local:shop.db"
+#: What the edit of the catalogue replaces: a price, a title and a vendor.
+_EDITS = (
+    ("MUG-SALT,Glaze,Salt,,,24.00", "MUG-SALT,Glaze,Salt,,,25.50"),
+    ("Brass Pen,brass-pen", "Brass Pen with Cap,brass-pen"),
+    ("Hive No. 9", "Hive Nine"),
+)
+
+
+def demo(
+    *,
+    folder: Annotated[
+        Path | None, Parameter(help="Where its files go; by default a new temporary folder.")
+    ] = None,
+) -> int:
+    """Show it all: plan a catalogue, apply, meet a conflict, plan anew, apply, undo."""
+    place = folder or Path(tempfile.mkdtemp(prefix="storebridge-demo-"))
+    place.mkdir(parents=True, exist_ok=True)
+    with _inside(place):
+        _tell(f"storebridge at work, in {place}")
+        _prepare()
+        _first_plan()
+        _edit_and_conflict()
+        _undo()
+    _tell("That was it")
+    say(f"The catalogue, the store and the plans are in {place}.")
+    say(f"With a file and a shop of your own: {command('stores', 'add', 'NAME', 'URL')}")
+    return 0
+
+
+def _prepare() -> None:
+    _tell("A catalogue: ten products with variants, pictures and prices for Switzerland")
+    with as_file(files("storebridge.cli") / "demo.csv") as bundled:
+        shutil.copyfile(bundled, "catalogue.csv")
+    say("catalogue.csv is a product file as Shopify writes it. The store is a file too, shop.db;")
+    say("a market is put into it first, with three lines of Python:")
+    say('    with storebridge.open("local:shop.db") as store:')
+    say('        swiss = Market(handle="switzerland", name="Switzerland", currency="CHF")')
+    say("        store.markets.create(swiss)")
+    with open(URL, state="state") as store:
+        swiss = Market(handle="switzerland", name="Switzerland", currency="CHF")
+        store.markets.create(swiss)
+
+
+def _first_plan() -> None:
+    _tell("What would it change? A plan says so, and changes nothing")
+    _run("plan", "catalogue.csv", "--to", URL, "-o", "first.plan")
+    _run("show", "first.plan", "--limit", "2")
+    _tell("The plan is good, so it is applied")
+    _run("apply", "first.plan")
+    _tell("Planned again, nothing is left to do")
+    _run("plan", "catalogue.csv", "--to", URL, "-o", "none.plan", "--check")
+
+
+def _edit_and_conflict() -> None:
+    _tell("Somebody edits the catalogue: a price, a title and a vendor")
+    text = Path("catalogue.csv").read_text(encoding="utf-8")
+    for old, new in _EDITS:
+        text = text.replace(old, new)
+    Path("edited.csv").write_text(text, encoding="utf-8", newline="\n")
+    _run("plan", "edited.csv", "--to", URL, "-o", "second.plan")
+    _run("show", "second.plan")
+    _tell("Meanwhile somebody changes that very price by hand, in the store")
+    say('    salt = Variant(sku="MUG-SALT", price=Money("23.00", "EUR"))')
+    say('    store.products.update(Product(handle="stoneware-mug", variants=(salt,)))')
+    salt = Variant(sku="MUG-SALT", price=Money("23.00", "EUR"))
+    with open(URL, state="state") as store:
+        store.products.update(Product(handle="stoneware-mug", variants=(salt,)))
+    say("The salt mug costs 23.00 EUR there now; the plan had read 24.00 EUR.")
+    _tell("The plan is applied all the same, but doesn't overwrite what it hadn't seen")
+    _run("apply", "second.plan", expected=5)
+    _tell("So that one change is planned anew, and both prices are seen")
+    _run("apply", "second.plan", "--on-conflict", "replan", expected=5)
+    _run("show", "second.again.plan")
+    _run("apply", "second.again.plan")
+
+
+def _undo() -> None:
+    _tell("On second thoughts: the edits are taken back")
+    _run("undo", "second.again.plan", "--yes")
+    _run("undo", "second.plan", "--yes")
+    _run("history", URL)
+
+
+def _run(*words: str, expected: int = 0) -> None:
+    """Show a command, run it, and show its exit code where it isn't 0."""
+    from storebridge.cli.app import run
+
+    words = words if words[0] == "show" else (*words, "--state", "state")
+    say()
+    say(("$ ", "dim"), (command(*words), "bold"))
+    sys.stdout.flush()
+    code = run(words)
+    if code != expected:
+        raise SystemExit(code or 1)
+    if code:
+        say((f"(exit code {code})", "dim"))
+
+
+def _tell(text: str) -> None:
+    say()
+    say(("== ", "dim"), (text, "bold cyan"))
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,251 @@
+"""`plan` and `show`: what would change, before anything does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from storebridge.cli.common import (
+    Json,
+    Output,
+    Planning,
+    PlanPath,
+    Reading,
+    Source,
+    StateDir,
+    StoreText,
+)
+from storebridge.cli.output import clean, command, progress, say
+from storebridge.plan import Plan, PlannedChange
+from storebridge.store import Store, open
+
+__all__ = ["describe", "make", "next_steps", "plan", "show", "summary", "write_plan_json"]
+
+#: What `plan --check` returns where there is something to change.
+CHANGES_FOUND = 6
+_SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
+_MOST_FIELDS = 12
+_WIDTH = 60
+
+
+def plan(
+    source: Source,
+    /,
+    *,
+    to: StoreText,
+    output: Output = None,
+    json: Json = False,
+    check: Annotated[
+        bool, Parameter(help="Exit with 6 if there is something to change.", negative=())
+    ] = False,
+    planning: Planning | None = None,
+    reading: Reading | None = None,
+    state: StateDir = None,
+) -> int:
+    """Make the plan that brings a store to what a source asks for; changes nothing."""
+    options = (planning or Planning()).options(reading)
+    with open(to, state=state) as store, make(source, store, output, options, state) as made:
+        if json:
+            write_plan_json(made)
+        else:
+            summary(made)
+            next_steps(made, state)
+        return CHANGES_FOUND if check and not made.is_empty else 0
+
+
+def show(
+    plan: PlanPath,
+    /,
+    *,
+    json: Json = False,
+    limit: Annotated[int, Parameter(help="The most changes to show; 0 shows all.")] = 50,
+) -> None:
+    """Show a plan, change by change."""
+    with Plan.open(plan) as opened:
+        if json:
+            write_plan_json(opened)
+        else:
+            describe(opened, limit)
+
+
+def make(
+    source: str, store: Store, output: Path | None, options: dict[str, Any], state: Path | None
+) -> Plan:
+    """Return the plan from a file or another store, with progress on stderr."""
+    with progress() as tick:
+        words = {"read": "Reading the source", "compare": "Comparing with the store"}
+
+        def on_progress(stage: str, count: int) -> None:
+            tick(words.get(stage, stage), count, 0)
+
+        if not _is_store(source):
+            return store.plan(source, output, on_progress=on_progress, **options)
+        with open(source, state=state) as other:
+            return store.plan(other, output, on_progress=on_progress, **options)
+
+
+def _is_store(source: str) -> bool:
+    """Whether a source is a store: a file of that name comes first."""
+    from storebridge import config
+
+    if Path(source).exists():
+        return False
+    return source in config.stores() or bool(config.is_url(source))
+
+
+# -- for people
+
+
+def summary(plan: Plan) -> None:
+    """Print what a plan is for, its counts, and what it can't do."""
+    about = plan.about
+    store = about["store"]
+    name = f" ({store['name']})" if store["name"] else ""
+    say((f"Plan for {store['url']}{name}", "bold"), f" from {about['source']}")
+    counts = plan.counts
+    say(
+        "  ",
+        (f"{counts['create']} to create", "green"),
+        ", ",
+        (f"{counts['update']} to update", "yellow"),
+        ", ",
+        (f"{counts['delete']} to delete", "red"),
+        ", ",
+        f"{counts['unchanged']} unchanged",
+        *([f", {counts['skipped']} left alone"] if counts["skipped"] else []),
+        *([f", {counts['out_of_scope']} out of scope"] if counts["out_of_scope"] else []),
+    )
+    _listed(
+        "The store can't hold:", (f"{f.kind} {f.label}: {f.field}: {f.message}" for f in plan.fit())
+    )
+    _listed(
+        "Left alone:",
+        (f"{s.kind} {s.label}{_row(s.origin)}: {s.message}. {s.remedy}" for s in plan.skipped()),
+    )
+    seconds = (about["forecast"] or {}).get("seconds")
+    if seconds and not plan.is_empty:
+        say(f"  Applying takes about {seconds:.0f} s at the store's rate limit.")
+
+
+def describe(plan: Plan, limit: int = 50) -> None:
+    """Print a plan with its changes; 0 means all of them."""
+    summary(plan)
+    changes = plan.changes()
+    for change in islice(changes, limit or None):
+        _show_change(change)
+    rest = sum(1 for _ in changes)
+    if rest:
+        say(f"... and {rest} more; see all with: {command('show', plan.path, '--limit', 0)}")
+
+
+def _show_change(change: PlannedChange) -> None:
+    sign, style = _SIGNS[change.action]
+    part = "" if change.part == "core" else f" ({change.part})"
+    say((f"{sign} {change.kind} {change.label}", style), part, (_row(change.origin), "dim"))
+    for path, before, after in change.fields[:_MOST_FIELDS]:
+        if change.action == "create":
+            say(f"    {path}: ", (_value(after), "green"))
+        elif change.action == "update":
+            say(f"    {path}: ", (_value(before), "red"), " -> ", (_value(after), "green"))
+    if len(change.fields) > _MOST_FIELDS and change.action != "delete":
+        say(f"    ... and {len(change.fields) - _MOST_FIELDS} more fields")
+    for reason in change.reasons:
+        say((f"    because {reason}", "dim"))
+    if change.undo in ("none", "partly"):
+        say((f"    an undo can take this back {_UNDO[change.undo]}", "dim"))
+
+
+_UNDO = {"none": "not at all", "partly": "in part only"}
+
+
+def _value(value: Any) -> str:
+    """Return a value in a line: texts as they are, elements by their names, shortened."""
+    if value is None or value in ("", [], {}):
+        return "nothing"
+    if isinstance(value, list):
+        count = f"{len(value)}: " if isinstance(value[0], dict) else ""
+        text = count + ", ".join(map(_name, value))
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = clean(text)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+
+
+def _name(element: Any) -> str:
+    """Return what a person calls an element of a list."""
+    if not isinstance(element, dict):
+        return str(element)
+    names = (element.get(name) for name in ("sku", "name", "handle", "url", "key", "market"))
+    return str(next(filter(None, names), None) or json.dumps(element, ensure_ascii=False))
+
+
+def _listed(head: str, lines: Iterator[str], most: int = 20) -> None:
+    for number, line in enumerate(lines):
+        if number == 0:
+            say(f"  {head}")
+        if number < most:
+            say(f"    {line}")
+        elif number == most:
+            say("    ... and more; see them with --json")
+
+
+def _row(origin: int | None) -> str:
+    return f" (row {origin})" if origin else ""
+
+
+def next_steps(plan: Plan, state: Path | None) -> None:
+    """Print what can be done with a plan."""
+    if plan.is_empty:
+        say("Nothing has to be changed.")
+        return
+    say(f"Look at it:  {command('show', plan.path)}")
+    say(f"Apply it:    {command('apply', plan.path, state=state)}")
+
+
+# -- for machines
+
+
+def write_plan_json(plan: Plan) -> None:
+    """Print a plan as one JSON object, a line per change, so that memory stays flat."""
+    counts = {name: plan.counts[name] for name in ("create", "update", "delete", "unchanged")}
+    out = sys.stdout
+    out.write(f'{{"counts": {json.dumps(counts)},\n"changes": [')
+    _write_items(_change_doc(change) for change in plan.changes())
+    out.write('],\n"fit": [')
+    _write_items(
+        {
+            "kind": fit.kind,
+            "record": fit.label,
+            "field": fit.field,
+            "message": fit.message,
+            "source": fit.source,
+        }
+        for fit in plan.fit()
+    )
+    out.write("]}\n")
+
+
+def _write_items(items: Iterable[dict[str, Any]]) -> None:
+    for number, item in enumerate(items):
+        sys.stdout.write(",\n" if number else "\n")
+        sys.stdout.write(json.dumps(item))
+
+
+def _change_doc(change: PlannedChange) -> dict[str, Any]:
+    return {
+        "action": change.action,
+        "kind": change.kind,
+        "record": change.label,
+        "part": change.part,
+        "id": change.record_id,
+        "row": change.origin,
+        "fields": [{"path": p, "before": b, "after": a} for p, b, a in change.fields],
+        "reasons": list(change.reasons),
+        "undo": change.undo,
+    }

@@ -1,0 +1,49 @@
+"""`pull`: a store's records in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from storebridge.cli.common import StateDir, StoreText
+from storebridge.cli.output import command, progress, say
+from storebridge.store import open
+
+__all__ = ["pull"]
+
+
+def pull(
+    store: StoreText,
+    kind: Annotated[
+        str, Parameter(help="One kind of record, like product; by default the whole catalogue.")
+    ] = "",
+    /,
+    *,
+    output: Annotated[
+        Path, Parameter(name=["-o", "--output"], help="The file; a JSONL file loses nothing.")
+    ],
+    where: Annotated[
+        str, Parameter(help="Only products, or records of the kind, that match.")
+    ] = "",
+    format: Annotated[
+        str, Parameter(help="shopify-csv, woocommerce-csv or jsonl, where it isn't clear.")
+    ] = "",
+    state: StateDir = None,
+) -> None:
+    """Write a store's records to a file: a backup, or the start of an edit."""
+    counts: dict[str, int] = {}
+    with open(store, state=state) as opened, progress() as tick:
+
+        def on_progress(what: str, count: int) -> None:
+            counts[what] = count
+            tick(f"Reading {what} records", count, 0)
+
+        losses = opened.pull(output, kind, where=where, format=format, on_progress=on_progress)
+    found = ", ".join(f"{count} {what}" for what, count in counts.items()) or "no"
+    say(f"Wrote {found} records to {output}.")
+    for loss in losses:
+        say(f"  The format can't hold {loss.field} of {loss.count} {loss.kind} ({loss.example})")
+    if counts:
+        say(f"Change the file, then see what differs:  {command('plan', output, '--to', store)}")
