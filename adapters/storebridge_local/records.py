@@ -59,7 +59,7 @@ class LocalRecords(Records[T], Generic[T]):
             slugged: the field that names a record, and the one that it is made of if not given.
             required: a field that may not be empty.
         """
-        self.database, self.model = database, model
+        self.database, self.model, self._empty = database, model, model()
         self.fields = declared(model)
         named = slugged[0] if slugged else required
         self.finds = ("id", "key", *(finds or ((named,) if named else ())))
@@ -214,9 +214,8 @@ class LocalRecords(Records[T], Generic[T]):
 
     def _make(self, session: Session, batch: Batch[T], change: Change[T]) -> tuple[Status, T]:
         if change.action == "create":
-            empty = self.model()
-            values = merge(empty, self.settle(session, change.desired))
-            return self._store(session, batch, empty, {**values, "id": session.new_id()})
+            values = _fresh(self._empty, self.settle(session, change.desired))
+            return self._store(session, batch, self._empty, {**values, "id": session.new_id()})
         live = self._target(session, change)
         if change.action == "delete":
             self._delete(session, live)
@@ -365,6 +364,14 @@ class LocalRecords(Records[T], Generic[T]):
 
     def before_delete(self, session: Session, live: T) -> None:
         """Refuse to delete, or tidy the records that refer to this one."""
+
+
+def _fresh(empty: Record, desired: Record) -> Values:
+    """Return the values of a record that is made; only instructions need a merge with nothing."""
+    given = desired.model_fields_set
+    if not given.isdisjoint(INSTRUCTIONS):
+        return merge(empty, desired)
+    return {name: desired.__dict__[name] for name in given}
 
 
 def _names(record: Record) -> tuple[str, ...]:

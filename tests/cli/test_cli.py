@@ -323,6 +323,13 @@ def test_nothing_of_a_store_reaches_the_terminal_that_it_would_obey(cli: Cli) ->
     assert title["after"] == evil
 
 
+@pytest.mark.parametrize("error", [False, True])
+def test_a_line_for_people_holds_nothing_else(cli: Cli, error: bool) -> None:
+    output.say("a\x1b[2Jb\x07", ("c\u202ed\r\n\x9be", "bold"), error=error)
+    found = cli.capsys.readouterr()
+    assert (found.err if error else found.out) == "a [2Jb cd   e\n"
+
+
 def test_square_brackets_are_no_markup(cli: Cli) -> None:
     cli("plan", source(TEE.but(title="[red]Tee[/red] [/]")), "--to", URL, "-o", "a.plan")
     assert "title: [red]Tee[/red] [/]" in cli("show", "a.plan", state=False)
@@ -487,12 +494,13 @@ def test_shells_complete_commands_and_options(shell: Any) -> None:
     assert "on-conflict" in script
 
 
-def test_a_reader_that_goes_away_is_no_trouble(cli: Cli) -> None:
+@pytest.mark.parametrize("options", [["--limit", "0"], ["--json"]])
+def test_a_reader_that_goes_away_is_no_trouble(cli: Cli, options: list[str]) -> None:
     name = source(*(TEE.but(handle=f"p{n}", variants=(Variant(sku=f"S{n}"),)) for n in range(300)))
     cli("plan", name, "--to", URL, "-o", "a.plan")
     command = [sys.executable, "-c", "from storebridge.cli import main; main()", "show", "a.plan"]
     with subprocess.Popen(
-        [*command, "--limit", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

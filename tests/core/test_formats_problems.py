@@ -202,8 +202,10 @@ def test_all_problems_of_a_file_are_found(tmp_path: Path) -> None:
     assert [problem.row for problem in found] == list(range(2, 52))
 
 
-WOO = ("ID", "Type", "SKU", "Name", "Regular price", "Parent", "Attribute 1 name")
-WOO += ("Attribute 1 value(s)",)
+WOO = (
+    *("ID", "Type", "SKU", "Name", "Regular price", "Parent"),
+    *("Attribute 1 name", "Attribute 1 value(s)"),
+)
 
 
 @pytest.mark.parametrize(

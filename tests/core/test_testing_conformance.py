@@ -115,6 +115,29 @@ def unknown_called_failed(patch: pytest.MonkeyPatch, adapter: TemplateAdapter) -
     patch.setattr(type(products(adapter)), "_create", outcome)
 
 
+def failed_looks_called_failures(patch: pytest.MonkeyPatch, adapter: TemplateAdapter) -> None:
+    records = products(adapter)
+
+    def made(change: Any) -> Flow[Any]:
+        docs = yield from records._look_up([change.key])
+        return docs[0] if docs else None
+
+    records._made = made
+
+
+def mixes_up_outcomes(patch: pytest.MonkeyPatch, adapter: TemplateAdapter) -> None:
+    records = products(adapter)
+
+    def write(batch: Batch[Product]) -> Flow[None]:
+        outcomes = []
+        for change in batch.changes:
+            outcomes.append((yield from records._outcome(change, batch)))
+        turned = zip(batch.changes, reversed(outcomes), strict=True)
+        yield from report([replace(outcome, change=change.id) for change, outcome in turned])
+
+    records.write = write
+
+
 def cursor_repeats(patch: pytest.MonkeyPatch, adapter: TemplateAdapter) -> None:
     change_pages(adapter, lambda page: replace(page, cursor="1") if page.cursor else page)
 
@@ -440,8 +463,14 @@ CAUGHT: tuple[tuple[Defect, str, dict[str, Any]], ...] = (
     (blind_retry, "test_create_survives", LOST),
     (create_called_set, "test_create_survives", LOST),
     (unknown_called_failed, "test_create_survives", LOST),
+    (
+        failed_looks_called_failures,
+        "test_looking_for_a_lost_create_survives",
+        {"kind": "product", "fault": Fault.CUT},
+    ),
     (forgets_what_is_uncertain, "test_killed_anywhere_a_batch_resumes", PRODUCT),
     (adopts_by_key_alone, "test_what_only_looks_alike_is_not_adopted", PRODUCT),
+    (mixes_up_outcomes, "test_outcomes_belong_to_their_changes", PRODUCT),
     (cursor_repeats, "test_every_record_comes_once", PRODUCT),
     (drops_the_last_of_a_page, "test_every_record_comes_once", PRODUCT),
     (lies_about_the_total, "test_every_record_comes_once", PRODUCT),

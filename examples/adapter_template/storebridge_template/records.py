@@ -151,13 +151,21 @@ class TemplateRecords(Records[R]):
 
         Raises:
             OutcomeUnknown: if the key leads to a record with other values: it may be the one that
-                was made, and changed since, or somebody else's. Also if there is no key.
+                was made, and changed since, or somebody else's. Also if there is no key, or the
+                look fails: what was sent before is no more certain for it.
         """
         keys = dict.fromkeys(key for key in (change.key, *change.desired.keys()) if key)
         if not keys:
             raise OutcomeUnknown("there is no key to look for it by", covers=(change.id,))
         for pause in (_SETTLED, 0.0):
-            docs = yield from self._look_up(keys)
+            try:
+                docs = yield from self._look_up(keys)
+            except AuthError:
+                raise
+            except StorebridgeError as error:
+                raise OutcomeUnknown(
+                    f"looking for it failed: {error}", covers=(change.id,)
+                ) from error
             for doc in docs:
                 if _holds(self.normal(change.desired), self.read(doc)):
                     return doc

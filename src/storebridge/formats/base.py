@@ -29,6 +29,8 @@ class Context:
     locale: str = ""
     weight_unit: Literal["g", "kg", "oz", "lb", ""] = ""
     length_unit: Literal["mm", "cm", "m", "in", "ft", "yd", ""] = ""
+    location: str = ""
+    """Where quantities without a location lie; empty leaves them without one."""
     market_currencies: Mapping[str, str] = field(default_factory=dict)
     """The currency of each market, by the market's handle or name."""
     encoding: str = ""

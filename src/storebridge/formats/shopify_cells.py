@@ -54,7 +54,7 @@ def parsers(context: Context) -> dict[str, Callable[[str], Any]]:
         "variants.compare_at_price": money,
         "variants.cost": money,
         "variants.taxable": boolean,
-        "variants.inventory": _inventory,
+        "variants.inventory": lambda text: _inventory(text, context.location),
         "variants.oversell": word("inventory policy", _OVERSELL),
         "variants.grams": decimal,
         "variants.weight_unit": word("weight unit", _WEIGHT_UNITS),
@@ -74,8 +74,9 @@ def _tags(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _inventory(text: str) -> tuple[InventoryLevel, ...]:
-    return (InventoryLevel(available=integer(text)),)
+def _inventory(text: str, location: str) -> tuple[InventoryLevel, ...]:
+    level = InventoryLevel(available=integer(text))
+    return (level.but(location=location) if location else level,)
 
 
 @lru_cache(maxsize=4096)

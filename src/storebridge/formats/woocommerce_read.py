@@ -300,7 +300,8 @@ class Reader:
         elif "stock_quantity" in self.index:
             offer["tracked"] = quantity is not None
         if isinstance(quantity, int):
-            offer["inventory"] = [{"available": quantity}]
+            place = {"location": self.context.location} if self.context.location else {}
+            offer["inventory"] = [{**place, "available": quantity}]
         backorders = values.pop("backorders", "")
         offer |= {"oversell": backorders != "no"} if backorders else {}
         platform |= {"backorders": backorders} if backorders == "notify" else {}

@@ -18,7 +18,7 @@ from storebridge.plan.file import PlanFile
 from storebridge.plan.intake import Intake
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions, Task, Transform
-from storebridge.plan.source import open_source
+from storebridge.plan.source import only_location, open_source
 from storebridge.plan.spool import Spool, Spooled
 
 if TYPE_CHECKING:
@@ -89,10 +89,12 @@ class _Builder:
 
     def read(self, source: Any) -> None:
         """Read and check the whole source into the spool."""
+        info, options = self.store.info, self.options
+        location = options.location or only_location(info)
         opened = open_source(
-            source, self.store.info, self.options.context, bare=bool(self.transforms)
+            source, info, options.context, location=location, bare=bool(self.transforms)
         )
-        intake = Intake(self.store, self.file, self.options, opened)
+        intake = Intake(self.store, self.file, options, opened, location)
         self.file.put_meta(**_head(self.store, opened.name, self.options))
         problems: list[Problem] = []
         items = iter(opened.items)

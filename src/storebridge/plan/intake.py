@@ -30,14 +30,16 @@ _BARE = frozenset({"variants"})
 class Intake:
     """Turns sourced records into spooled ones, and notes what the store can't hold."""
 
-    def __init__(self, store: Store, file: PlanFile, options: PlanOptions, source: Source) -> None:
+    def __init__(
+        self, store: Store, file: PlanFile, options: PlanOptions, source: Source, location: str
+    ) -> None:
         """Look up once what every record needs."""
         self._store, self._file, self._source = store, file, source
         self._match_id, self._identity = options.match_id, store.info.id
         self._kinds: dict[str, Records[Any] | None] = {}
         self._limited: dict[str, dict[str, Field]] = {}
         self._fits: list[tuple[str, str, str, str, str]] = []
-        self._location = _location(store, options)
+        self._location = location
         self.parents: dict[str, str] = {}
         """The parent of each collection, by handle."""
 
@@ -162,10 +164,3 @@ def _values(value: Any, path: Sequence[str]) -> Iterator[Any]:
         yield from _values(value.get(path[0]), path[1:])
     elif path[0] in getattr(value, "model_fields_set", ()):
         yield from _values(getattr(value, path[0]), path[1:])
-
-
-def _location(store: Store, options: PlanOptions) -> str:
-    if options.location:
-        return options.location
-    locations = store.info.locations
-    return locations[0].name if len(locations) == 1 else ""

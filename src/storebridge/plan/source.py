@@ -15,7 +15,7 @@ from storebridge.models import KINDS, Record, StoreInfo
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "only_location", "open_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ def open_source(
     info: StoreInfo,
     context: Mapping[str, Any],
     *,
+    location: str = "",
     bare: bool = False,
 ) -> Source:
     """Return a source of desired records; what a file leaves open comes from the store.
@@ -41,6 +42,7 @@ def open_source(
         source: a file, records, or a store.
         info: the store that the plan is for.
         context: what the source leaves open, where it isn't what the store says.
+        location: where quantities without a location lie; "" if that isn't known.
         bare: whether records of that same store come with nothing but their names, so that
             nothing is given but what transforms give.
 
@@ -48,7 +50,7 @@ def open_source(
         ConfigError: if there is no such file.
     """
     if isinstance(source, str | os.PathLike):
-        return _file(Path(source), info, context)
+        return _file(Path(source), info, context, location)
     from storebridge.store import Store
 
     if isinstance(source, Store):
@@ -62,7 +64,12 @@ def open_source(
 _NAMES = frozenset({"id", "key", "handle"})
 
 
-def _file(path: Path, info: StoreInfo, context: Mapping[str, Any]) -> Source:
+def only_location(info: StoreInfo) -> str:
+    """Return the name of a store's only location, "" where there are several."""
+    return info.locations[0].name if len(info.locations) == 1 else ""
+
+
+def _file(path: Path, info: StoreInfo, context: Mapping[str, Any], location: str) -> Source:
     from storebridge import formats
 
     if not path.is_file():
@@ -73,6 +80,7 @@ def _file(path: Path, info: StoreInfo, context: Mapping[str, Any]) -> Source:
         "weight_unit": info.weight_unit,
         "length_unit": info.length_unit,
         "time_zone": info.time_zone,
+        "location": location,
         "market_currencies": info.market_currencies(),
     }
     given = {name: value for name, value in context.items() if name != "format"}

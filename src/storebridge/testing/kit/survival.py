@@ -46,22 +46,32 @@ class SurvivalTests(Base):
         """Whatever happens to a create, there is one record at the end, or none and a failure."""
         self._networked_kind(rigs, kind)
         for number in self._requests(rigs, kind):
+            self._create_under(rigs(f"{fault.name}-{number}".lower()), kind, {number: fault})
+
+    @kinds
+    @pytest.mark.parametrize("fault", _FAULTS)
+    def test_looking_for_a_lost_create_survives(self, rigs: Rigs, kind: str, fault: Fault) -> None:
+        """A create whose answer is lost is not told as failed because the look for it fails too."""
+        self._networked_kind(rigs, kind)
+        for number in self._requests(rigs, kind):
             rig = rigs(f"{fault.name}-{number}".lower())
-            there = {record.id for record in rig.all(kind)}
-            desired = self._spaced(rig, kind, "kit-new")
-            batch, journal = rig.batch(creation(desired)), MemoryJournal()
-            [outcome] = rig.run_batch(kind, batch, plan=at({number: fault}), journal=journal)
-            made = [record for record in rig.all(kind) if record.id not in there]
-            where = f"{fault} at request {number}"
-            _check(outcome, made, where)
-            if outcome.status is Status.UNKNOWN:
-                [outcome] = rig.run_batch(kind, again(batch, journal), journal=journal)
-                assert outcome.status in _DONE, f"{where}, then resumed: {outcome}"
-                made = [record for record in rig.all(kind) if record.id not in there]
-                _check(outcome, made, f"{where}, then resumed")
-            for record in made:
-                found = lacking(rig.adapter.normalise(desired), record, rig.records(kind).fields)
-                assert not found, f"{where}: {found}"
+            self._create_under(rig, kind, {number: Fault.LOST, number + 1: fault})
+
+    @kinds
+    def test_outcomes_belong_to_their_changes(self, rigs: Rigs, kind: str) -> None:
+        """Each change of a batch gets its own record's id, in whatever order answers name them."""
+        self._networked_kind(rigs, kind)
+        rig = rigs("reordered")
+        wanted = {name: self.small(rig, kind, name) for name in ("kit-a", "kit-b", "kit-c")}
+        batch = rig.batch(*(creation(desired, name) for name, desired in wanted.items()))
+        outcomes = rig.run_batch(kind, batch, plan=lambda number, request: Fault.REORDERED)
+        assert [outcome.change for outcome in outcomes] == list(wanted)
+        for outcome in outcomes:
+            if outcome.status is not Status.UNKNOWN:
+                assert outcome.status in _DONE, outcome
+                live = rig.read(kind, outcome.id)
+                expected = rig.adapter.normalise(wanted[outcome.change])
+                assert not lacking(expected, live, rig.records(kind).fields), "another's id"
 
     @kinds
     def test_what_only_looks_alike_is_not_adopted(self, rigs: Rigs, kind: str) -> None:
@@ -130,6 +140,24 @@ class SurvivalTests(Base):
             if not died:
                 return
             assert after < _ENOUGH, "the batch doesn't end"
+
+    def _create_under(self, rig: Rig, kind: str, faults: dict[int, Fault]) -> None:
+        """Create a record under faults, resume where the outcome is unknown, and check."""
+        where = ", ".join(f"{fault} at request {number}" for number, fault in faults.items())
+        there = {record.id for record in rig.all(kind)}
+        desired = self._spaced(rig, kind, "kit-new")
+        batch, journal = rig.batch(creation(desired)), MemoryJournal()
+        [outcome] = rig.run_batch(kind, batch, plan=at(faults), journal=journal)
+        made = [record for record in rig.all(kind) if record.id not in there]
+        _check(outcome, made, where)
+        if outcome.status is Status.UNKNOWN:
+            [outcome] = rig.run_batch(kind, again(batch, journal), journal=journal)
+            assert outcome.status in _DONE, f"{where}, then resumed: {outcome}"
+            made = [record for record in rig.all(kind) if record.id not in there]
+            _check(outcome, made, f"{where}, then resumed")
+        for record in made:
+            found = lacking(rig.adapter.normalise(desired), record, rig.records(kind).fields)
+            assert not found, f"{where}: {found}"
 
     def _killed(self, rigs: Rigs, kind: str, after: int) -> tuple[bool, Rig, MemoryJournal]:
         """Run a batch that dies, and once more in a new process, as it were."""
