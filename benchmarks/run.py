@@ -19,9 +19,9 @@ from datetime import date
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE.parent))
 
-from catalogue import write_shopify_csv  # noqa: E402 - the tests' folder is no package
+from tests.catalogue import write_shopify_csv  # noqa: E402 - the tests' folder is found only now
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ def speed(folder: Path, products: int) -> list[str]:
         _row(f"floor: csv to JSON in SQLite, {size}", floor, "1.0", ""),
         _row("plan and apply the same file", full, f"{full.wall / floor.wall:.1f}", "at most 10"),
         _row("read file and store through the models", models, "1.0", ""),
-        _row("plan again, nothing to change", again, f"{again.wall / models.wall:.1f}", "at most 4"),
+        _row(
+            "plan again, nothing to change", again, f"{again.wall / models.wall:.1f}", "at most 4"
+        ),
     ]
 
 

@@ -9,8 +9,9 @@ import storebridge
 from storebridge.formats import Context, Sourced, read
 from storebridge.plan import Plan
 
-#: What the catalogue leaves open: the currency of its one market.
-MARKETS = {"Schweiz": "CHF"}
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.catalogue import MARKETS
 
 
 def plan(source: str, folder: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from storebridge.adapter import Batch
 from storebridge.errors import Rejected
-from storebridge.models import InventoryLevel, Money, Product, Variant
+from storebridge.models import InventoryLevel, Product, Variant
 from storebridge_local import members
 from storebridge_local.database import Database, Session
 from storebridge_local.records import LocalRecords, Values, numbered
@@ -64,14 +64,13 @@ class ProductRecords(LocalRecords[Product]):
 
 def _in_currency(session: Session, variant: Variant) -> None:
     sale = variant.sale.price if variant.sale is not None else None
-    prices = {
-        "price": variant.price,
-        "compare_at_price": variant.compare_at_price,
-        "sale": sale,
-        "cost": variant.cost,
-    }
-    for field, price in prices.items():
-        if isinstance(price, Money) and price.currency != session.currency:
+    for field, price in (
+        ("price", variant.price),
+        ("compare_at_price", variant.compare_at_price),
+        ("sale", sale),
+        ("cost", variant.cost),
+    ):
+        if price is not None and price.currency != session.currency:
             raise Rejected(
                 f"{field} is {price}, and the store's currency is {session.currency}.",
                 fields={f"variants.{field}": "another currency"},

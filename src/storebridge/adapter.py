@@ -249,6 +249,10 @@ class Adapter(ABC):
         """Return settings from what follows "platform:" or "platform+" in a store's URL."""
         return {"url": rest}
 
+    def close(self) -> None:
+        """Let go of what the adapter holds open (the local store's file); most hold nothing."""
+        return
+
     @property
     def base_url(self) -> str:
         """Where requests go: scheme, host and common path. Empty for a store without a network."""

@@ -185,13 +185,13 @@ class Outcome:
     @classmethod
     def failure(cls, change: str, error: StorebridgeError, remedy: str = "") -> Outcome:
         """Return the outcome that an error means: `unknown` for a lost answer, else `failed`."""
-        lost = isinstance(error, OutcomeUnknown)
+        lost, word = isinstance(error, OutcomeUnknown), cause(error)
         return cls(
             change=change,
             status=Status.UNKNOWN if lost else Status.FAILED,
-            cause=cause(error),
+            cause=word,
             message=str(error),
-            remedy=remedy or getattr(error, "remedy", ""),
+            remedy=remedy or getattr(error, "remedy", "") or _REMEDIES[word],
             http_status=getattr(error, "status", 0),
             request_id=getattr(error, "request_id", ""),
         )
@@ -214,6 +214,20 @@ _CAUSES = {
     "Rejected": "rejected",
     "TransportError": "connection",
     "Unavailable": "unavailable",
+}
+
+_REMEDIES = {
+    "answer": "Try again; if it stays so, report it to the adapter's authors.",
+    "conflict": "Look in the store for what stands in the way.",
+    "connection": "Nothing was sent: try again when the store can be reached.",
+    "denied": "Give the credentials this right, then try again.",
+    "error": "Try again; if it stays so, report it with this message.",
+    "lost": "Apply again, which finds out what came of it, or look at the record in the store.",
+    "missing": "Plan again: the store no longer has it.",
+    "rejected": "Correct the value, then plan again.",
+    "throttled": "Nothing was done: try again later.",
+    "unavailable": "Try again when the store works again.",
+    "unsupported": "Leave it out: this platform can't hold it.",
 }
 
 

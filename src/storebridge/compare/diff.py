@@ -83,9 +83,15 @@ def same(desired: Any, live: Any) -> bool:
     return bool(desired == live)
 
 
-def still_holds(model: type[Model], before: Doc, live: Model) -> list[str]:
-    """Return the paths at which `live` no longer has the values of a patch's `before`."""
-    return [path for path, was, now in _compare(model, before, live, "") if was != now]
+def still_holds(
+    model: type[Model], before: Doc, live: Model, after: Doc | None = None
+) -> list[str]:
+    """Return the paths at which `live` no longer has the values of a patch's `before`.
+
+    With the patch's `after`, elements that it adds are looked for by all of their keys.
+    """
+    found = _compare(model, before, after or {}, live, "")
+    return [path for path, was, now in found if was != now]
 
 
 def rebuild(model: type[Record], patch: Patch) -> tuple[Any, Any, dict[str, tuple[str, ...]]]:
@@ -207,10 +213,15 @@ def _keys(element: Any) -> tuple[str, ...]:
 
 def _label(element: Model, position: int, taken: Mapping[str, Any]) -> str:
     """Return a person's word for an element, once per list."""
-    keys = _keys(element)
-    words = [key.partition(":")[2] or key for key in sorted(keys, key=_speaking)]
+    words = [_word(element, key) for key in sorted(_keys(element), key=_speaking)]
     label = next((word for word in words if word and word not in taken), "")
     return label or f"#{position + 1}"
+
+
+def _word(element: Model, key: str) -> str:
+    """Return a key without the field that it begins with ("sku:A" is "A", "de:title" stays)."""
+    field, _, word = key.partition(":")
+    return word if field in type(element).model_fields else key
 
 
 def _speaking(key: str) -> int:
@@ -348,17 +359,17 @@ def _flat_mapping(before: Doc, after: Doc, path: str) -> Iterator[tuple[str, Any
 
 
 def _compare(
-    model: type[Model], before: Doc, live: Model, start: str
+    model: type[Model], before: Doc, after: Doc, live: Model, start: str
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield (path, planned before-value, live value) for every leaf of `before`."""
     for name, was in before.items():
-        path, now = f"{start}{name}", getattr(live, name)
+        path, now, then = f"{start}{name}", getattr(live, name), after.get(name) or {}
         child = _child(model, name)
         if _is_keyed(model, name) and isinstance(was, dict) and child is not None:
-            yield from _compare_elements(child, was, now, path)
+            yield from _compare_elements(child, was, then, now, path)
         elif child is not None and not child.atomic and isinstance(was, dict):
             if isinstance(now, Model):
-                yield from _compare(child, was, now, f"{path}.")
+                yield from _compare(child, was, then, now, f"{path}.")
             else:
                 yield path, was, None
         elif name == "platform_fields":
@@ -371,22 +382,26 @@ def _compare(
 
 
 def _compare_elements(
-    child: type[Model], before: Doc, live: tuple[Model, ...], path: str
+    child: type[Model], before: Doc, after: Doc, live: tuple[Model, ...], path: str
 ) -> Iterator[tuple[str, Any, Any]]:
     by_key = {key: element for element in reversed(live) for key in _keys(element)}
     for label, was in before.items():
-        if was is None:
-            named = (element for key, element in by_key.items() if label in key.split(":", 1))
+        then = after.get(label) or {}
+        if was is None and not then:
+            named = (each for key, each in by_key.items() if label in (key, _word(each, key)))
             yield f"{path}[{label}]", None, _plain(next(named, None))
             continue
-        wanted = child.model_construct(_fields_set=set(was), **was)
+        named_by = then if was is None else was
+        wanted = child.model_construct(_fields_set=set(named_by), **named_by)
         now = next((by_key[key] for key in _keys(wanted) if key in by_key), None)
-        if now is None:
+        if was is None:
+            yield f"{path}[{label}]", None, _plain(now)
+        elif now is None:
             yield f"{path}[{label}]", was, None
         elif child.atomic:
             yield f"{path}[{label}]", was, {k: v for k, v in _plain(now).items() if k in was}
         else:
-            yield from _compare(child, was, now, f"{path}[{label}].")
+            yield from _compare(child, was, then, now, f"{path}[{label}].")
 
 
 def _listed(model: type[Model], doc: Doc) -> Doc:

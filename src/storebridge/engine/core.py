@@ -76,6 +76,8 @@ logger = logging.getLogger("storebridge")
 _RENEW_BEFORE = 60.0
 #: Seconds for which a store that refused renewed credentials is left alone.
 _DENIED_FOR = 60.0
+#: Causes of failures in which the store did not say that it refused a change.
+_NO_ANSWER = frozenset({"answer", "connection", "error", "throttled", "unavailable"})
 #: What reading an answer of an unexpected shape raises in an adapter.
 _MISREAD = (LookupError, TypeError, ValueError, AttributeError)
 
@@ -146,6 +148,14 @@ class Run:
         """Return all outcomes, reported or not, in the order of the batch's changes."""
         found = self.outcomes | {outcome.change: outcome for outcome in rest}
         return tuple(found[change.id] for change in batch.changes)
+
+    def status_of(self, outcome: Outcome) -> Status:
+        """Return a reported status; a failure says nothing of an earlier try that may have done it.
+
+        Unless the store itself refused the change, it is unknown then.
+        """
+        undecided = outcome.status is Status.FAILED and outcome.cause in _NO_ANSWER
+        return Status.UNKNOWN if undecided and outcome.change in self.touched else outcome.status
 
     def _unreported(self, change: str, error: Exception | None) -> Outcome:
         if error is None:
@@ -261,7 +271,9 @@ class Core:
         return None
 
     def _report(self, outcomes: tuple[Outcome, ...], run: Run) -> Steps[None]:
-        outcomes = tuple(replace(o, message=self._clean(o.message)) for o in outcomes)
+        outcomes = tuple(
+            replace(o, message=self._clean(o.message), status=run.status_of(o)) for o in outcomes
+        )
         if run.journal is not None:
             yield Call(partial(run.journal.outcomes, run.batch, outcomes))
         run.outcomes.update((outcome.change, outcome) for outcome in outcomes)

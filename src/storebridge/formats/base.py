@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from storebridge.errors import Problem
-from storebridge.models import Record
+from storebridge.models import Record, StoreInfo
 
 __all__ = ["Context", "Format", "Loss", "Sourced"]
 
@@ -44,6 +44,19 @@ class Context:
     """The store's zone (IANA name) for times that a file writes without one."""
     variant: Literal["current", "legacy"] = "current"
     """Which column names to write, where a format has two sets."""
+
+    @classmethod
+    def of(cls, info: StoreInfo, **given: Any) -> Context:
+        """Return what a store says about itself, with what is given over it."""
+        facts: dict[str, Any] = {
+            "currency": info.currency,
+            "locale": info.locales[0] if info.locales else "",
+            "weight_unit": info.weight_unit,
+            "length_unit": info.length_unit,
+            "time_zone": info.time_zone,
+            "market_currencies": info.market_currencies(),
+        }
+        return cls(**{**facts, **given})
 
 
 @dataclass(frozen=True, slots=True)

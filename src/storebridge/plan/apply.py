@@ -28,6 +28,7 @@ from storebridge.errors import PlanError
 from storebridge.flow import Outcome, Status
 from storebridge.models import Record
 from storebridge.parts import declared
+from storebridge.plan.bulk import calm_collector
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
 from storebridge.plan.options import OnConflict
@@ -61,7 +62,7 @@ def apply(
     """
     file.check_seal()
     _check_store(file, store)
-    with store.state.lock("apply", wait, f"applying {file.path.name}"):
+    with calm_collector(), store.state.lock("apply", wait, f"applying {file.path.name}"):
         run = _Run(file, store, on_conflict, on_progress)
         run.resume()
         for rank, kind, part in file.phases():
@@ -296,7 +297,7 @@ class _Run:
         model = sending.records.model
         if row.action == "update" and not diff(change.desired, record).after and not change.removed:
             return _left(row, "", "the store has these values already", "", Status.UNCHANGED)
-        paths = still_holds(model, patch.before, record)
+        paths = still_holds(model, patch.before, record, patch.after)
         paths += still_holds(model, json.loads(row.reads), record) if row.reads else []
         if not paths:
             return None

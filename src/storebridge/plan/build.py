@@ -13,6 +13,7 @@ from storebridge.compare import Doubt, Index, match
 from storebridge.errors import ConfigError, Problem, Refused, SourceError
 from storebridge.models import KINDS, Product, Record
 from storebridge.plan.absent import absent_changes
+from storebridge.plan.bulk import calm_collector
 from storebridge.plan.changes import Changes
 from storebridge.plan.file import PlanFile
 from storebridge.plan.intake import Intake
@@ -54,7 +55,7 @@ def build(
     """
     file = PlanFile.create(output)
     try:
-        with Spool.temporary(output.resolve().parent) as spool:
+        with calm_collector(), Spool.temporary(output.resolve().parent) as spool:
             builder = _Builder(store, file, spool, options, transforms, on_progress)
             builder.read(source)
             builder.compare()

@@ -74,17 +74,9 @@ def _file(path: Path, info: StoreInfo, context: Mapping[str, Any], location: str
 
     if not path.is_file():
         raise ConfigError(f"there is no file {path}")
-    facts: dict[str, Any] = {
-        "currency": info.currency,
-        "locale": info.locales[0] if info.locales else "",
-        "weight_unit": info.weight_unit,
-        "length_unit": info.length_unit,
-        "time_zone": info.time_zone,
-        "location": location,
-        "market_currencies": info.market_currencies(),
-    }
     given = {name: value for name, value in context.items() if name != "format"}
-    items = formats.read(path, Context(**{**facts, **given}), context.get("format", ""))
+    chosen = Context.of(info, **{"location": location, **given})
+    items = formats.read(path, chosen, context.get("format", ""))
     return Source(path.name, items, True)
 
 

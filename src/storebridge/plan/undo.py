@@ -174,7 +174,7 @@ class _Undo:
         inverse = Patch(after, before)
         if self.fields:
             inverse = select(model, inverse, self._asked)
-        kept = set(still_holds(model, inverse.before, live))
+        kept = set(still_holds(model, inverse.before, live, inverse.after))
         fixed = {path for path in changed_paths(model, inverse) if not _reversible(records, path)}
         if kept:
             message = f"changed since: {', '.join(sorted(kept))}"

@@ -76,8 +76,7 @@ class Store:
             self.state.close()
         for name in ("engine", "state", "info"):
             self.__dict__.pop(name, None)
-        if close := getattr(self.adapter, "close", None):
-            close()
+        self.adapter.close()
 
     # -- what it is
 
@@ -244,9 +243,8 @@ class Store:
         from storebridge import formats
 
         kinds = [kind] if kind else [each for each in _CATALOGUE if self.supports(each)]
-        facts = {**facts_of(self.info), "store": self.info.id}
         records = self._records(kinds, where, on_progress or (lambda _kind, _count: None))
-        given = formats.Context(**{**facts, **context})
+        given = formats.Context.of(self.info, **{"store": self.info.id, **context})
         return formats.write(Path(output), records, given, format)
 
     def _records(
@@ -265,15 +263,3 @@ class Store:
         stem = f"{slug(self.name)[:40]}-{time.strftime('%Y%m%d-%H%M%S')}"
         names = (f"{stem}{f'-{n}' if n else ''}.plan" for n in range(1000))
         return next(folder / name for name in names if not os.path.lexists(folder / name))
-
-
-def facts_of(info: StoreInfo) -> dict[str, Any]:
-    """Return what files leave open and a store knows, by the names of `formats.Context`."""
-    return {
-        "currency": info.currency,
-        "locale": info.locales[0] if info.locales else "",
-        "weight_unit": info.weight_unit,
-        "length_unit": info.length_unit,
-        "time_zone": info.time_zone,
-        "market_currencies": info.market_currencies(),
-    }
