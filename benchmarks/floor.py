@@ -45,7 +45,8 @@ def _product(row: Row) -> dict[str, Any]:
     if row["Gift card"]:
         product["gift_card"] = row["Gift card"] == "true"
     if row["Published on online store"]:
-        product["channels"] = ["Online Store"] * (row["Published on online store"] == "true")
+        shown = row["Published on online store"] == "true"
+        product["channels" if shown else "channels-"] = ["Online Store"]
     if row["SEO title"]:
         product["seo"] = {"title": row["SEO title"], "description": row["SEO description"]}
     if row[_METAFIELD]:

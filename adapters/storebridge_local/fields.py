@@ -24,7 +24,7 @@ INSTRUCTIONS = frozenset(
         for name in ("tags", "collections", "products")
         for verb in ("add", "remove")
     }
-    | {"media_add"}
+    | {"media_add", "channels_remove"}
 )
 #: Given by the store itself.
 _OWN = {"id", "updated_at", "variants.id", "media.id", "image.id"}

@@ -193,6 +193,17 @@ def test_lists_merge_or_replace_and_can_be_added_to(filled: Store, tmp_path: Pat
     assert fields(plan) == {"tags": (["cotton", "summer"], ["summer", "new"])}
 
 
+def test_a_source_that_knows_one_channel_leaves_the_others_alone(
+    filled: Store, tmp_path: Path
+) -> None:
+    filled.products.update(Product(handle="mug", channels=("POS", "Fair")))
+    plan = planned(filled, [Product(handle="mug", channels=("Online Store",))], tmp_path)
+    assert fields(plan) == {"channels": (["POS", "Fair"], ["POS", "Fair", "Online Store"])}
+    assert plan.apply(filled).ok
+    plan = planned(filled, [Product(handle="mug", channels_remove=("POS",))], tmp_path)
+    assert fields(plan)["channels"][1] == ["Fair", "Online Store"]
+
+
 def test_a_plan_deletes_nothing_by_itself(filled: Store, tmp_path: Path) -> None:
     assert planned(filled, [SUMMER], tmp_path).is_empty
 

@@ -31,7 +31,7 @@ Doc = dict[str, Any]
 #: Fields that ask for an edit of another field: adding to it or taking from it.
 EDITS = {
     f"{name}_{edit}": name
-    for name in ("tags", "collections", "products", "media")
+    for name in ("tags", "collections", "products", "media", "channels")
     for edit in ("add", "remove")
 }
 #: Fields that name a record or steer a comparison, and are never compared themselves.
@@ -51,7 +51,7 @@ def diff(desired: Model, live: Model) -> Patch:
     `desired` may give `tags_add` and its like: they are resolved against `live`.
     """
     if isinstance(desired, Record):
-        desired = _resolve_edits(desired, live)
+        desired = _settle_lists(desired, live)
     before: Doc = {}
     after: Doc = {}
     given = desired.model_fields_set
@@ -116,28 +116,39 @@ def changed_paths(model: type[Model], patch: Patch) -> list[str]:
     return [path for path, _, _ in flatten(model, patch)]
 
 
-def _resolve_edits(desired: Record, live: Model) -> Record:
-    """Return the record with `tags_add` and its like turned into whole lists."""
-    edits = [name for name in EDITS if name in desired.model_fields_set]
-    if not edits:
-        return desired
+def _settle_lists(desired: Record, live: Model) -> Record:
+    """Return the record with whole lists instead of merging plain ones and `tags_add` and so on."""
+    given = desired.model_fields_set
     fields: Doc = {}
+    for name, spec in desired.lists.items():
+        if name in given and spec.keys is None and _mode(desired, name) == "merge":
+            fields[name] = _joined(getattr(live, name), getattr(desired, name))
+    edits = [name for name in EDITS if name in given]
     for name in edits:
         target = EDITS[name]
-        now = fields.get(target, getattr(desired if target in desired.given else live, target))
+        now = fields.get(target, getattr(desired if target in given else live, target))
         asked = getattr(desired, name)
         if name.endswith("_add"):
-            fields[target] = (*now, *(value for value in asked if value not in now))
+            fields[target] = _joined(now, asked)
         else:
             fields[target] = tuple(value for value in now if value not in asked)
-    return desired.without(*edits).model_copy(update=fields)
+    return desired.without(*edits).model_copy(update=fields) if fields else desired
+
+
+def _joined(first: tuple[Any, ...], more: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*first, *(value for value in more if value not in first))
+
+
+def _mode(desired: Model, name: str) -> str:
+    """Return how a list is compared: as the record asks, else as its model says."""
+    spec = desired.lists.get(name)
+    modes: Mapping[str, str] = getattr(desired, "modes", {})
+    return modes.get(name, spec.mode if spec else "replace")
 
 
 def _field(desired: Model, name: str, new: Any, old: Any, before: Doc, after: Doc) -> None:
-    spec = desired.lists.get(name)
-    if spec is not None and spec.keys is not None:
-        replaces = getattr(desired, "modes", {}).get(name, spec.mode) == "replace"
-        old_part, new_part = _elements(new, old, replaces)
+    if _is_keyed(type(desired), name):
+        old_part, new_part = _elements(new, old, _mode(desired, name) == "replace")
     elif name == "platform_fields":
         old_part, new_part = _mapping(new, old)
     elif isinstance(new, Model) and not new.atomic and isinstance(old, Model):

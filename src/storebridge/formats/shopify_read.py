@@ -20,7 +20,7 @@ from storebridge.formats.cells import (
     validated,
 )
 from storebridge.formats.keys import FileKeys
-from storebridge.formats.shopify_cells import NO_OPTION, parsers, weight_of
+from storebridge.formats.shopify_cells import NO_OPTION, ONLINE_STORE, parsers, weight_of
 from storebridge.formats.shopify_columns import ALIASES, GOOGLE, MARKET, METAFIELD, Column
 from storebridge.formats.table import Table
 from storebridge.models import Product
@@ -196,6 +196,9 @@ class Reader:
         fields = scalars(self.product, first, row, self.report)
         fields["handle"] = handle
         self.delete = fields.pop("command", False)
+        if fields.get("channels") == ():  # the column speaks of this one channel only
+            fields["channels_remove"] = (ONLINE_STORE,)
+            del fields["channels"]
         _nest_seo(fields)
         if self.product_meta:
             _put(fields, "metafields", self._metafields(self.product_meta, first, row))

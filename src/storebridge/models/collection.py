@@ -35,6 +35,7 @@ class Collection(Record):
     lists: ClassVar[Mapping[str, ListSpec]] = {
         "metafields": ListSpec("merge", Metafield.element_keys),
         "translations": ListSpec("merge", Translation.element_keys),
+        "channels": ListSpec("merge"),
     }
     references: ClassVar[Mapping[str, tuple[str, str]]] = {
         "parent": ("collection", "handle:"),
@@ -62,6 +63,7 @@ class Collection(Record):
     metafields: tuple[Metafield, ...] = ()
     translations: tuple[Translation, ...] = ()
     channels: tuple[str, ...] = ()
+    channels_remove: tuple[str, ...] = Field(default=(), alias="channels-")
     updated_at: Time | None = None
 
     def keys(self) -> tuple[str, ...]:

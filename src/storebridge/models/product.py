@@ -225,6 +225,7 @@ class Product(Record):
         "metafields": _keyed(),
         "translations": _keyed(),
         "attributes": _keyed("replace"),
+        "channels": ListSpec("merge"),
     }
     references: ClassVar[Mapping[str, tuple[str, str]]] = {
         "collections": ("collection", "handle:"),
@@ -270,7 +271,8 @@ class Product(Record):
     metafields: tuple[Metafield, ...] = ()
     translations: tuple[Translation, ...] = ()
     channels: tuple[str, ...] = ()
-    """The names of the sales channels that show it."""
+    """The names of the sales channels that show it; merging, since a source knows few of them."""
+    channels_remove: tuple[str, ...] = Field(default=(), alias="channels-")
     modes: Mapping[str, ListMode] = Field(default_factory=dict)
     """Asks for another list mode than the default, by field: `{"media": "replace"}`."""
     gift_card: bool = False
