@@ -30,7 +30,17 @@ Row = dict[str, str]
 _TEXTS = ("title", "description_html", "vendor", "category", "product_type")
 _MOST_OPTIONS = 3
 _BY_KEY = {f"{column.scope} {column.key}": column for column in reversed(COLUMNS)}
-_HELD = {*_TEXTS, "handle", "tags", "channels", "status", "gift_card", "seo", "options"}
+_HELD = {
+    *_TEXTS,
+    "handle",
+    "tags",
+    "channels",
+    "channels_remove",
+    "status",
+    "gift_card",
+    "seo",
+    "options",
+}
 _HELD |= {"variants", "media", "metafields", "platform_fields"}
 _VARIANT_HELD = {"sku", "barcodes", "options", "price", "compare_at_price", "cost", "inventory"}
 _VARIANT_HELD |= {"tracked", "oversell", "weight", "dimensions", "taxable", "tax_class"}
@@ -136,8 +146,9 @@ class _Writer:
         return row
 
     def _publication(self, product: Product, row: Row) -> None:
-        if "channels" in product.given:
-            row[self.name("product", "channels")] = _bool(ONLINE_STORE in product.channels)
+        if product.given & {"channels", "channels_remove"}:
+            shown = ONLINE_STORE in product.channels and ONLINE_STORE not in product.channels_remove
+            row[self.name("product", "channels")] = _bool(shown)
             if set(product.channels) - {ONLINE_STORE}:
                 self.lost("channels")
         if "status" in product.given:
