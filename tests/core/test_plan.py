@@ -52,6 +52,11 @@ def test_a_first_plan_creates_collections_before_products_and_memberships_last(
     assert plan.counts["create"] == 3
 
 
+def test_a_create_has_no_change_for_a_part_that_is_empty(store: Store, tmp_path: Path) -> None:
+    plan = planned(store, [mug(collections=())], tmp_path)
+    assert [change.part for change in plan.changes()] == ["core"]
+
+
 def test_planning_writes_nothing(store: Store, tmp_path: Path) -> None:
     planned(store, CATALOGUE, tmp_path)
     assert list(store.products.iter()) == []

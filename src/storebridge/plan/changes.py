@@ -81,8 +81,8 @@ class Changes:
             if part == "core":
                 body = piece.model_dump_json()
                 self._add(row.kind, part, "create", "", row.key, row, None, body, core_reasons)
-            else:
-                self._add_patch(row, part, "", row.key, _all_new(piece), reasons)
+            elif (patch := _all_new(piece)).after:
+                self._add_patch(row, part, "", row.key, patch, reasons)
         self._counts["create"] += 1
 
     def update(
