@@ -119,14 +119,24 @@ class Losses:
         return [Loss(kind, field, n, ex) for (kind, field), (n, ex) in self._found.items()]
 
 
+#: What a store gives itself: another one gives its own, so that nothing is lost without it.
+_OWN = frozenset({"id", "created_at", "updated_at"})
+
+
 def filled(model: Model, held: set[str]) -> list[str]:
     """Return the given fields outside `held` that say something else than their default."""
     fields = type(model).model_fields
     return [
         name
-        for name in sorted(model.given - held)
-        if getattr(model, name) != fields[name].get_default(call_default_factory=True)
+        for name in sorted(model.given - held - _OWN)
+        if _whole(getattr(model, name))
+        != _whole(fields[name].get_default(call_default_factory=True))
     ]
+
+
+def _whole(value: Any) -> Any:
+    """Return a value without regard to which of its fields were given."""
+    return value.model_dump(exclude_unset=False) if isinstance(value, Model) else value
 
 
 def scalars(

@@ -13,6 +13,7 @@ from storebridge.formats.shopify_cells import NO_OPTION, ONLINE_STORE, STATUSES,
 from storebridge.formats.shopify_columns import ALIASES, COLUMNS, METAFIELD, numeric, rank
 from storebridge.formats.table import Spool
 from storebridge.models import (
+    Location,
     MarketPrice,
     Metafield,
     Model,
@@ -62,11 +63,11 @@ def write(path: Path, records: Iterable[Record], context: Context) -> list[Loss]
             spool.column(writer.name("product", "title"))
             spool.column(writer.name("product", "handle"))
             for record in records:
-                if not isinstance(record, Product):
+                if isinstance(record, Product):
+                    for row in writer.product(record):
+                        spool.add(row)
+                elif not isinstance(record, Location):  # quantities say where they lie
                     losses.add(record.kind, "record", record.label)
-                    continue
-                for row in writer.product(record):
-                    spool.add(row)
             writer.untracked()
             spool.write(path, context)
     finally:
@@ -273,7 +274,7 @@ class _Writer:
             )
             if len(levels) > 1:
                 self.lost("variants.inventory (several locations)")
-            elif levels and levels[0].location:
+            elif levels and levels[0].location not in ("", self.context.location):
                 self.lost("variants.inventory.location")
 
     def _shipping(self, variant: Variant, row: Row) -> None:

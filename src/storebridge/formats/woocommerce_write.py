@@ -34,6 +34,7 @@ from storebridge.models import (
     Collection,
     Download,
     Length,
+    Location,
     Metafield,
     Model,
     Money,
@@ -80,7 +81,7 @@ def write(path: Path, records: Iterable[Record], context: Context) -> list[Loss]
             elif isinstance(record, Product):
                 for row in writer.product(record):
                     spool.add(row)
-            else:
+            elif not isinstance(record, Location):  # quantities say where they lie
                 losses.add(record.kind, "record", record.label)
         writer.unused()
         # WooCommerce's exporter writes the mark, and spreadsheets need it to see UTF-8.
@@ -107,7 +108,7 @@ class _Writer:
     def collection(self, collection: Collection) -> None:
         """Keep a collection for the paths of the products in it."""
         self._collections[collection.handle] = collection
-        for field in filled(collection, {"handle", "title", "parent"}):
+        for field in filled(collection, {"handle", "title", "parent", "products"}):
             self.losses.add("collection", field, collection.label)
 
     def unused(self) -> None:
@@ -130,7 +131,9 @@ class _Writer:
         rows = [row]
         if parent:
             self._type(row, kind, bool(own.get("virtual")), bool(own.get("downloadable")))
-            rows += self._variations(product, row)
+            # What a grouped product sells are other products.
+            variants = () if kind == "grouped" else product.variants
+            rows += self._variations(product, variants, row)
         else:
             if kind != "simple" or "options" in product.given or _says_goods(only):
                 self._type(row, kind, only and only.virtual, only and only.downloadable)
@@ -308,7 +311,7 @@ class _Writer:
                 self.lost("variants.inventory (several locations)")
             elif levels and not variant.tracked:
                 self.lost("variants.inventory (not tracked)")
-            elif levels and levels[0].location:
+            elif levels and levels[0].location not in ("", self.context.location):
                 self.lost("variants.inventory.location")
             elif variant.tracked and not levels:
                 self.lost("variants.tracked (without a quantity)")
@@ -346,12 +349,12 @@ class _Writer:
 
     # --- variations ---------------------------------------------------------------------------
 
-    def _variations(self, product: Product, row: Row) -> list[Row]:
+    def _variations(self, product: Product, variants: tuple[Variant, ...], row: Row) -> list[Row]:
         if "sku" in product.given:
             row[BY_KEY["sku"].name] = product.sku
         for number, option in enumerate(product.options, 1):
             self._attribute(number, option, row)
-        if not product.variants:
+        if not variants:
             return []
         parent = product.sku or (f"id:{product.id}" if product.id else "")
         if not parent:
@@ -359,7 +362,7 @@ class _Writer:
             parent = row[BY_KEY["sku"].name] = product.handle or slug(product.title)
         return [
             self._variation(product, place, variant, parent)
-            for place, variant in enumerate(product.variants, 1)
+            for place, variant in enumerate(variants, 1)
         ]
 
     def _variation(self, product: Product, place: int, variant: Variant, parent: str) -> Row:

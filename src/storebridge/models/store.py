@@ -38,6 +38,11 @@ class StoreInfo(Model):
     limits: Mapping[str, int] = Field(default_factory=dict)
     """Limits that differ from store to store, by field path or platform word."""
 
+    @property
+    def only_location(self) -> str:
+        """The name of the store's only location, "" where there are several."""
+        return self.locations[0].name if len(self.locations) == 1 else ""
+
     def market_currencies(self) -> dict[str, str]:
         """Return each market's currency by its handle and by its name."""
         named = ((market, name) for market in self.markets for name in (market.handle, market.name))

@@ -158,12 +158,10 @@ class _Run:
         return count
 
     def _resend(self, batch: BatchRow) -> None:
-        """Send a batch again under its id; what has a final outcome is left out."""
-        known = {
-            o.seq: o
-            for o in self.file.outcomes("WHERE batch = ?", (batch.id,))
-            if o.status != Status.UNKNOWN
-        }
+        """Send a batch again under its id; what has an outcome, or a later batch, is left out."""
+        where = "WHERE seq IN (SELECT value FROM json_each(?)) AND (status != ? OR batch != ?)"
+        values = (json.dumps(batch.seqs), str(Status.UNKNOWN), batch.id)
+        known = {o.seq: o for o in self.file.outcomes(where, values)}
         rows = [row for row in _rows(self.file, batch.seqs) if row.seq not in known]
         records = self._records_of(batch)
         sending = _Sending(batch.id, records, Sent(self.store.state, records))

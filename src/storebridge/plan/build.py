@@ -19,7 +19,7 @@ from storebridge.plan.file import PlanFile
 from storebridge.plan.intake import Intake
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions, Task, Transform
-from storebridge.plan.source import only_location, open_source
+from storebridge.plan.source import open_source
 from storebridge.plan.spool import Spool, Spooled
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class _Builder:
     def read(self, source: Any) -> None:
         """Read and check the whole source into the spool."""
         info, options = self.store.info, self.options
-        location = options.location or only_location(info)
+        location = options.location or info.only_location
         opened = open_source(
             source, info, options.context, location=location, bare=bool(self.transforms)
         )

@@ -283,8 +283,15 @@ class PlanFile:
     # -- the journal
 
     def begin_batch(self, seqs: Sequence[int]) -> str:
-        """Commit the intent to send these changes, and return the batch's id."""
+        """Commit the intent to send these changes, and return the batch's id.
+
+        What became of them before is forgotten: an outcome is always younger than its batches.
+        """
         with self._transaction():
+            self._db.execute(
+                "DELETE FROM outcomes WHERE seq IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(seqs)),),
+            )
             number = self._one("SELECT COUNT(*) FROM batches", ())[0]
             batch = f"{self.meta('digest')[:12]}-{number:06d}"
             self._db.execute(

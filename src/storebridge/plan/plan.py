@@ -44,6 +44,22 @@ class PlannedChange:
     undo: str
     """What an undo can do: "reverse", "partly", "none", "archive", "delete", "recreate"."""
 
+    @classmethod
+    def of(cls, row: ChangeRow) -> PlannedChange:
+        """Return a sealed change with its fields spelled out."""
+        return cls(
+            seq=row.seq,
+            kind=row.kind,
+            part=row.part,
+            action=row.action,
+            label=row.label,
+            record_id=row.record_id,
+            origin=row.origin,
+            fields=tuple(_fields(row)),
+            reasons=tuple(json.loads(row.reasons)),
+            undo=row.undo,
+        )
+
 
 class Plan:
     """A sealed list of changes for one store, in one file.
@@ -116,7 +132,7 @@ class Plan:
 
     def changes(self) -> Iterator[PlannedChange]:
         """Yield the changes in the order in which they are applied."""
-        return map(_planned, self._file.changes())
+        return map(PlannedChange.of, self._file.changes())
 
     def fit(self) -> Iterator[Fit]:
         """Yield what the store can't hold."""
@@ -224,21 +240,6 @@ def make(
     """
     chosen = options or PlanOptions()
     return Plan(build(source, store, Path(output), chosen, transforms, on_progress))
-
-
-def _planned(row: ChangeRow) -> PlannedChange:
-    return PlannedChange(
-        seq=row.seq,
-        kind=row.kind,
-        part=row.part,
-        action=row.action,
-        label=row.label,
-        record_id=row.record_id,
-        origin=row.origin,
-        fields=tuple(_fields(row)),
-        reasons=tuple(json.loads(row.reasons)),
-        undo=row.undo,
-    )
 
 
 def _fields(row: ChangeRow) -> Iterator[tuple[str, Any, Any]]:

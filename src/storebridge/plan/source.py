@@ -15,7 +15,7 @@ from storebridge.models import KINDS, Record, StoreInfo
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["Source", "only_location", "open_source"]
+__all__ = ["Source", "open_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,6 @@ def open_source(
 
 
 _NAMES = frozenset({"id", "key", "handle"})
-
-
-def only_location(info: StoreInfo) -> str:
-    """Return the name of a store's only location, "" where there are several."""
-    return info.locations[0].name if len(info.locations) == 1 else ""
 
 
 def _file(path: Path, info: StoreInfo, context: Mapping[str, Any], location: str) -> Source:
