@@ -7,6 +7,6 @@ with storebridge.open("local:shop.db") as store:
     print(plan)
     for row in plan.rows():
         print(f"{row['record']}: {row['field']} {row['before']} -> {row['after']}")
-    print(plan.apply(store))
+    print(plan.apply())
     again = store.plan("catalogue.csv", "again.plan")
     print("nothing left to do" if again.is_empty else again)

@@ -20,6 +20,6 @@ with storebridge.open("local:shop.db") as store:
     plan = store.plan(store, "prices.plan", transforms=[dearer])
     for row in plan.rows():
         print(row["record"], row["field"], row["before"], "->", row["after"])
-    print(plan.apply(store))
-    undo = plan.undo(store, "undo.plan")
-    print("undone:", undo.apply(store))
+    print(plan.apply())
+    undo = plan.undo("undo.plan")
+    print("undone:", undo.apply())

@@ -77,7 +77,7 @@ def test_overwrite_sends_it_and_remembers_what_was_there(
     filled.products.update(Product(handle="mug", title="Mine"))
     assert plan.apply(filled, on_conflict="overwrite").ok
     assert title(filled, "mug") == "Mug 2"
-    with plan.undo(filled, tmp_path / "undo.plan") as undo:
+    with plan.undo(tmp_path / "undo.plan", filled) as undo:
         undo.apply(filled)
     assert title(filled, "mug") == "Mine"
 
@@ -88,7 +88,7 @@ def test_replan_shows_the_new_value_before_anything_is_overwritten(
     filled.products.update(Product(handle="mug", title="Mine"))
     plan.apply(filled, on_conflict="replan")
     assert title(filled, "mug") == "Mine"
-    with plan.replan(filled, tmp_path / "again.plan") as again:
+    with plan.replan(tmp_path / "again.plan", filled) as again:
         (change,) = again.changes()
         assert change.fields == (("title", "Mine", "Mug 2"),)
         assert again.apply(filled).ok

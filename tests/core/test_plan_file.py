@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storebridge import Store
-from storebridge.errors import PlanError
+from storebridge.errors import ConfigError, PlanError
 from storebridge.models import Product
 from storebridge.plan import Plan
 from tests.conftest import OpenStore
@@ -127,3 +127,11 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
 def test_a_plan_that_could_not_be_made_leaves_no_file(store: Store, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="can't write"):
         store.plan(CATALOGUE, tmp_path / "none" / "a.plan")
+
+
+def test_a_plan_knows_the_store_it_was_made_with(store: Store, path: Path, tmp_path: Path) -> None:
+    with Plan.open(path) as opened, pytest.raises(ConfigError, match=r"open local:.*shop\.db"):
+        opened.apply()
+    with store.plan(CATALOGUE, tmp_path / "again.plan") as made:
+        assert made.apply().ok
+        assert made.undo(tmp_path / "undo.plan").apply().ok

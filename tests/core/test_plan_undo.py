@@ -76,7 +76,7 @@ def undone(filled: Store, tmp_path: Path) -> Callable[..., Plan]:
         plan = filled.plan(source, tmp_path / "do.plan", stock=True, **options)
         assert plan.apply(filled).ok
         meddle()
-        undo = plan.undo(filled, tmp_path / "undo.plan", **chosen)
+        undo = plan.undo(tmp_path / "undo.plan", filled, **chosen)
         undo.apply(filled)
         return undo
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_reversed_is_said_before_apply(
     (change,) = plan.changes()
     assert change.undo == "partly"
     plan.apply(filled)
-    undo = plan.undo(filled, tmp_path / "undo.plan")
+    undo = plan.undo(tmp_path / "undo.plan", filled)
     assert [(row.cause, row.message) for row in undo.skipped()] == [
         ("irreversible", "can't be put back: title")
     ]
@@ -181,7 +181,7 @@ def test_what_cannot_be_reversed_is_said_before_apply(
 
 def test_an_undo_can_be_undone(filled: Store, undone: Callable[..., Plan], tmp_path: Path) -> None:
     undo = undone([EDIT])
-    with undo.undo(filled, tmp_path / "redo.plan") as redo:
+    with undo.undo(tmp_path / "redo.plan", filled) as redo:
         assert redo.apply(filled).ok
     found = filled.products.find("tee")
     assert found is not None
@@ -190,4 +190,4 @@ def test_an_undo_can_be_undone(filled: Store, undone: Callable[..., Plan], tmp_p
 
 def test_a_plan_that_was_never_applied_has_nothing_to_undo(filled: Store, tmp_path: Path) -> None:
     plan = filled.plan([EDIT], tmp_path / "a.plan")
-    assert plan.undo(filled, tmp_path / "u.plan").is_empty
+    assert plan.undo(tmp_path / "u.plan", filled).is_empty

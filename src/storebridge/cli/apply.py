@@ -59,7 +59,7 @@ def apply(
             _show_report(report)
             _hint(report, state, replanned=on_conflict == "replan")
         if report.conflicts and on_conflict == "replan":
-            with opened.replan(store, _beside(plan, "again")) as again:
+            with opened.replan(_beside(plan, "again"), store) as again:
                 if not json:
                     summary(again)
                     next_steps(again, state)
@@ -102,7 +102,7 @@ def undo(
     with Plan.open(plan) as opened, store_of(opened, to, state) as store:
         path = output or _beside(plan, "undo")
         chosen = [field.strip() for field in fields.split(",") if field.strip()]
-        with opened.undo(store, path, where=where, fields=chosen) as inverse:
+        with opened.undo(path, store, where=where, fields=chosen) as inverse:
             kept = sum(1 for row in inverse.skipped() if row.cause in ("kept", "irreversible"))
             code = _reviewed(inverse, store, yes, wait, live, state)
             return code or (4 if kept else 0)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from storebridge.adapter import Fit
+from storebridge.errors import ConfigError
 from storebridge.compare import Patch, flatten
 from storebridge.models import KINDS, Record
 from storebridge.plan.apply import apply
@@ -67,9 +68,9 @@ class Plan:
     `apply` sends exactly what `changes` shows. A context manager that closes the file.
     """
 
-    def __init__(self, file: PlanFile) -> None:
-        """Hold an open plan file; use `Plan.open` or `Store.plan`."""
-        self._file = file
+    def __init__(self, file: PlanFile, store: Store | None = None) -> None:
+        """Hold an open plan file, and the store that it was made with; use `Store.plan`."""
+        self._file, self._store = file, store
 
     @classmethod
     def open(cls, path: str | Path) -> Plan:
@@ -159,7 +160,7 @@ class Plan:
 
     def apply(
         self,
-        store: Store,
+        store: Store | None = None,
         *,
         on_conflict: OnConflict = "refuse",
         retry_failed: bool = False,
@@ -169,7 +170,7 @@ class Plan:
         """Apply the plan, or go on with an interrupted run.
 
         Args:
-            store: the store that the plan was made for.
+            store: the store that the plan was made for; by default the one it was made with.
             on_conflict: what to do about fields that were changed since the plan: refuse them,
                 overwrite them, or (like refuse) leave them for `replan`.
             retry_failed: whether to send again what failed before.
@@ -178,7 +179,7 @@ class Plan:
         """
         return apply(
             self._file,
-            store,
+            self._chosen(store),
             on_conflict=on_conflict,
             retry_failed=retry_failed,
             wait=wait,
@@ -190,15 +191,31 @@ class Plan:
         return Report.of(self._file, store_name or self._file.meta("store")["url"])
 
     def undo(
-        self, store: Store, output: str | Path, *, where: str = "", fields: Sequence[str] = ()
+        self,
+        output: str | Path,
+        store: Store | None = None,
+        *,
+        where: str = "",
+        fields: Sequence[str] = (),
     ) -> Plan:
         """Return the inverse of what was applied; what people changed since is kept."""
         self._file.check_seal()
-        return Plan(undo(self._file, store, Path(output), where=where, fields=fields))
+        chosen = self._chosen(store)
+        return Plan(undo(self._file, chosen, Path(output), where=where, fields=fields), chosen)
 
-    def replan(self, store: Store, output: str | Path) -> Plan:
+    def replan(self, output: str | Path, store: Store | None = None) -> Plan:
         """Return a new plan of what `apply` refused because it was changed since this one."""
-        return Plan(replan(self._file, store, Path(output)))
+        chosen = self._chosen(store)
+        return Plan(replan(self._file, chosen, Path(output)), chosen)
+
+    def _chosen(self, store: Store | None) -> Store:
+        chosen = store or self._store
+        if chosen is None:
+            raise ConfigError(
+                f"a plan that was opened from a file needs its store: open "
+                f"{self._file.meta('store')['url']} and pass it"
+            )
+        return chosen
 
     def _repr_markdown_(self) -> str:
         """Show the plan in a notebook: the counts and the first twenty fields."""
@@ -239,7 +256,7 @@ def make(
         Refused: with `strict`, if the store can't hold something.
     """
     chosen = options or PlanOptions()
-    return Plan(build(source, store, Path(output), chosen, transforms, on_progress))
+    return Plan(build(source, store, Path(output), chosen, transforms, on_progress), store)
 
 
 def _fields(row: ChangeRow) -> Iterator[tuple[str, Any, Any]]:

@@ -319,7 +319,7 @@ class AsyncStore:
 
     async def undo(self, plan: Plan, output: str | Path, **options: Any) -> Plan:
         """Return the inverse of an applied plan; as `Plan.undo`."""
-        return await asyncio.to_thread(plan.undo, self._sync, output, **options)
+        return await asyncio.to_thread(plan.undo, output, self._sync, **options)
 
     async def pull(self, output: str | Path, kind: str = "", **options: Any) -> list[Loss]:
         """Write the store's records to a file; as `Store.pull`."""
