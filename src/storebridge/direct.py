@@ -25,6 +25,7 @@ from storebridge.compare import (
     names_of,
     rebuild,
     references,
+    remaining,
     undotted,
 )
 from storebridge.errors import NotSupported
@@ -116,12 +117,14 @@ class Chunk:
 
     def steps(self) -> Steps:
         """Write, part by part, and return one outcome for each record, in order."""
-        live = [f"id:{item.live.id}" for item in self.items if item.going and item.live]
-        fresh = {record.id: record for record in (yield self._fetch(live, None))}
+        asked = {name for item in self.items if item.going for name in self._again(item)}
+        fresh = {n: record for record in (yield self._fetch(asked, None)) for n in names_of(record)}
         pieces: dict[str, list[tuple[_Item, Change[Any]]]] = {}
         for item in filter(lambda item: item.going, self.items):
-            if item.live is not None:
-                item.live = fresh.get(item.live.id, item.live)
+            found = next((fresh[name] for name in self._again(item) if name in fresh), None)
+            if item.live is None and found is not None and self._clash(item, found, {}):
+                continue  # somebody made it before the lanes were held
+            item.live = found or item.live
             for part, change in self._changes(item):
                 pieces.setdefault(part, []).append((item, change))
         ids = yield from self._references(change for part in pieces.values() for _, change in part)
@@ -152,6 +155,10 @@ class Chunk:
         if self.verb == "delete" and item.desired.id:
             finds = {"id"}
         return [name for name in names_of(item.desired) if name.partition(":")[0] in finds]
+
+    def _again(self, item: _Item) -> list[str]:
+        """Return the names by which a record is looked up once the lanes are held."""
+        return [f"id:{item.live.id}"] if item.live else self._names(item)
 
     def _clash(self, item: _Item, live: Record | None, taken: dict[str, str]) -> bool:
         """Fail a record that the verb doesn't fit, or that another one of the chunk means too."""
@@ -294,7 +301,7 @@ class Chunk:
                 message="accepted, but the store doesn't have the record",
                 remedy="Look for it in the store.",
             )
-        found = []
+        found = [f"{path}: still there" for path in remaining(change.removed, live)]
         for path, has, sent in flatten(
             self.records.model, diff(self.adapter.normalise(change.desired), live)
         ):

@@ -7,26 +7,35 @@ says that the element is not there. Elements carry their id, so that adapters ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import to_jsonable_python
 
+from storebridge.compare.names import composed, undotted
 from storebridge.models import Model, Record
 
 __all__ = [
     "EDITS",
+    "Doc",
     "Patch",
+    "added_within",
     "changed_paths",
     "diff",
     "flatten",
+    "overlap",
     "rebuild",
+    "remaining",
     "same",
     "select",
+    "settle_lists",
     "still_holds",
+    "unclear",
+    "whole_removals",
 ]
 
 Doc = dict[str, Any]
+R = TypeVar("R", bound=Record)
 
 #: Fields that ask for an edit of another field: adding to it or taking from it.
 EDITS = {
@@ -36,6 +45,9 @@ EDITS = {
 }
 #: Fields that name a record or steer a comparison, and are never compared themselves.
 _UNCOMPARED = frozenset({"id", "key", "modes", "created_at", "updated_at", *EDITS})
+_ROUND = str.maketrans("[]", "()")
+#: Fields that are keys: their composed and decomposed forms are the same.
+_NAMES = frozenset({"handle", "sku"})
 
 
 class Patch(NamedTuple):
@@ -51,7 +63,7 @@ def diff(desired: Model, live: Model) -> Patch:
     `desired` may give `tags_add` and its like: they are resolved against `live`.
     """
     if isinstance(desired, Record):
-        desired = _settle_lists(desired, live)
+        desired = settle_lists(desired, live)
     before: Doc = {}
     after: Doc = {}
     given = desired.model_fields_set
@@ -94,6 +106,64 @@ def still_holds(
     return [path for path, was, now in found if was != now]
 
 
+def unclear(desired: Model, live: Model) -> str:
+    """Return the key by which a desired variant may be any of several live ones; "" if none."""
+    variants, known = getattr(desired, "variants", ()), getattr(live, "variants", ())
+    skus = [variant.sku for variant in known if variant.sku]
+    if len(set(skus)) == len(skus) and len({variant.options for variant in known}) == len(known):
+        return ""
+    held, asked = _by_key(known), _by_key(variants)
+    for variant in variants:
+        hits = [key for key in _keys(variant) if key in held]
+        if hits and all(len(held[key]) > len(asked[key]) for key in hits):
+            return hits[0]
+    return ""
+
+
+def remaining(removed: Mapping[str, tuple[str, ...]], live: Model) -> list[str]:
+    """Return the paths of the elements that a change takes out and `live` still has."""
+    return [
+        f"{name}[{_label(element, 0, {})}]"
+        for name, keys in removed.items()
+        for element in getattr(live, name)
+        if not set(keys).isdisjoint(_keys(element))
+    ]
+
+
+def whole_removals(model: type[Model], patch: Patch, live: Model) -> Patch:
+    """Return a patch whose removed elements are those of `live`, with all that they have."""
+    before = dict(patch.before)
+    for name, elements in patch.after.items():
+        child = _child(model, name)
+        if child is None or not _is_keyed(model, name) or not isinstance(elements, dict):
+            continue
+        by_key = _by_key(getattr(live, name))
+        for label in (label for label, then in elements.items() if then is None):
+            was = patch.before[name][label]
+            held = _meant(child.model_construct(_fields_set=set(was), **was), by_key)
+            if held is not None:
+                before[name] = {**before[name], label: held.model_dump(mode="json")}
+    return Patch(before, patch.after)
+
+
+def added_within(model: type[Model], patch: Patch) -> list[str]:
+    """Return the paths of the elements that a patch adds within other elements."""
+    return [
+        path
+        for path, was, _ in flatten(model, patch)
+        if was is None and path.endswith("]") and "." in undotted(path)
+    ]
+
+
+def overlap(path: str, others: Iterable[str]) -> bool:
+    """Return whether a path is one of others, lies within one or has one within itself."""
+    inside = (f"{path}.", f"{path}[")
+    return any(
+        path == other or other.startswith(inside) or path.startswith((f"{other}.", f"{other}["))
+        for other in others
+    )
+
+
 def rebuild(model: type[Record], patch: Patch) -> tuple[Any, Any, dict[str, tuple[str, ...]]]:
     """Return a patch's sides as sparse records, and the keys of elements to take out."""
     before = model.model_validate(_listed(model, patch.before))
@@ -116,12 +186,12 @@ def changed_paths(model: type[Model], patch: Patch) -> list[str]:
     return [path for path, _, _ in flatten(model, patch)]
 
 
-def _settle_lists(desired: Record, live: Model) -> Record:
+def settle_lists(desired: R, live: Model) -> R:
     """Return the record with whole lists instead of merging plain ones and `tags_add` and so on."""
     given = desired.model_fields_set
     fields: Doc = {}
-    for name, spec in desired.lists.items():
-        if name in given and spec.keys is None and _mode(desired, name) == "merge":
+    for name in desired.lists:
+        if name in given and not _is_keyed(type(desired), name) and _mode(desired, name) == "merge":
             fields[name] = _joined(getattr(live, name), getattr(desired, name))
     edits = [name for name in EDITS if name in given]
     for name in edits:
@@ -136,7 +206,16 @@ def _settle_lists(desired: Record, live: Model) -> Record:
 
 
 def _joined(first: tuple[Any, ...], more: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a list with those of another one that it lacks; elements with keys go by these."""
+    if any(hasattr(each, "element_keys") for each in (*first, *more)):
+        named = {key for each in more for key in _keys(each)}
+        return (*(each for each in first if named.isdisjoint(_keys(each))), *more)
     return (*first, *(value for value in more if value not in first))
+
+
+def _has_keys(desired: Model, name: str) -> bool:
+    spec = desired.lists.get(name)
+    return spec is not None and spec.keys is not None
 
 
 def _mode(desired: Model, name: str) -> str:
@@ -149,11 +228,13 @@ def _mode(desired: Model, name: str) -> str:
 def _field(desired: Model, name: str, new: Any, old: Any, before: Doc, after: Doc) -> None:
     if _is_keyed(type(desired), name):
         old_part, new_part = _elements(new, old, _mode(desired, name) == "replace")
+    elif _has_keys(desired, name) and not any(_elements(new, old, replaces=True)):
+        return  # the same elements in another order
     elif name == "platform_fields":
         old_part, new_part = _mapping(new, old)
     elif isinstance(new, Model) and not new.atomic and isinstance(old, Model):
         old_part, new_part = diff(new, old)
-    elif same(new, old):
+    elif same(new, old) or (name in _NAMES and composed(new) == composed(old)):
         return
     else:
         before[name], after[name] = _plain(old), _plain(new)
@@ -168,10 +249,10 @@ def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) ->
         return {}, {}  # nothing differs, however the elements are matched
     before: Doc = {}
     after: Doc = {}
-    by_key = {key: element for element in reversed(old) for key in _keys(element)}
+    by_key = _by_key(old)
     seen: set[int] = set()
     for position, element in enumerate(new):
-        match = next((by_key[key] for key in _keys(element) if key in by_key), None)
+        match = _meant(element, by_key, seen)
         if match is None and len(new) == len(old) == 1 and not _named(element):
             match = old[0]
         if match is None:
@@ -219,7 +300,25 @@ def _named(element: Model) -> bool:
 
 def _keys(element: Any) -> tuple[str, ...]:
     keys: tuple[str, ...] = element.element_keys()
-    return keys
+    return tuple(map(composed, keys))
+
+
+def _by_key(elements: tuple[Model, ...]) -> dict[str, list[Model]]:
+    found: dict[str, list[Model]] = {}
+    for element in elements:
+        for key in _keys(element):
+            found.setdefault(key, []).append(element)
+    return found
+
+
+def _meant(
+    element: Model, by_key: Mapping[str, list[Model]], taken: Container[int] = ()
+) -> Model | None:
+    """Return the element that another one means: by a key that only one has, else in turn."""
+    hits = [by_key[key] for key in _keys(element) if key in by_key]
+    alone = next((hit[0] for hit in hits if len(hit) == 1), None)
+    turns = (each for hit in hits for each in hit if id(each) not in taken)
+    return alone or next(turns, None)
 
 
 def _label(element: Model, position: int, taken: Mapping[str, Any]) -> str:
@@ -232,7 +331,8 @@ def _label(element: Model, position: int, taken: Mapping[str, Any]) -> str:
 def _word(element: Model, key: str) -> str:
     """Return a key without the field that it begins with ("sku:A" is "A", "de:title" stays)."""
     field, _, word = key.partition(":")
-    return word if field in type(element).model_fields else key
+    word = word if field in type(element).model_fields else key
+    return word.translate(_ROUND)  # square brackets are those of paths
 
 
 def _speaking(key: str) -> int:
@@ -265,8 +365,9 @@ def _plain(value: Any) -> Any:
 
 
 def _is_keyed(model: type[Model] | None, name: str) -> bool:
+    """Return whether a patch has a list element by element: one that replaces is whole."""
     spec = model.lists.get(name) if model else None
-    return spec is not None and spec.keys is not None
+    return spec is not None and spec.keys is not None and spec.mode == "merge"
 
 
 def _child(model: type[Model] | None, name: str) -> type[Model] | None:
@@ -389,22 +490,29 @@ def _compare(
                 for field, value in values.items():
                     yield f"{path}.{platform}.{field}", value, _plain(holds.get(field))
         else:
-            yield path, was, _plain(now)
+            yield path, was, was if _has_all(child, was, now) else _plain(now)
+
+
+def _has_all(child: type[Model] | None, was: Any, now: Any) -> bool:
+    """Return whether a live list of models has all that a patch says of it, and maybe more."""
+    if child is None or not isinstance(was, list) or not isinstance(now, tuple):
+        return False
+    return same(tuple(map(child.model_validate, was)), now)
 
 
 def _compare_elements(
     child: type[Model], before: Doc, after: Doc, live: tuple[Model, ...], path: str
 ) -> Iterator[tuple[str, Any, Any]]:
-    by_key = {key: element for element in reversed(live) for key in _keys(element)}
+    by_key = _by_key(live)
     for label, was in before.items():
         then = after.get(label) or {}
         if was is None and not then:
-            named = (each for key, each in by_key.items() if label in (key, _word(each, key)))
+            named = (each[0] for key, each in by_key.items() if label in (key, _word(each[0], key)))
             yield f"{path}[{label}]", None, _plain(next(named, None))
             continue
         named_by = then if was is None else was
         wanted = child.model_construct(_fields_set=set(named_by), **named_by)
-        now = next((by_key[key] for key in _keys(wanted) if key in by_key), None)
+        now = _meant(wanted, by_key)
         if was is None:
             yield f"{path}[{label}]", None, _plain(now)
         elif now is None:

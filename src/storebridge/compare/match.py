@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from storebridge.compare.names import names_of
 from storebridge.models import Record
 
-__all__ = ["Doubt", "Match", "match"]
+__all__ = ["Doubt", "Index", "Match", "fold", "match"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Doubt:
     cause: str
     message: str
     remedy: str
+    may_be: tuple[str, ...] = ()
+    """The ids of the live records that it may mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Index:
         for record in records:
             for name in names_of(record):
                 self.exact.setdefault(name, set()).add(record.id)
-                self.folded.setdefault(_fold(name), name)
+                self.folded.setdefault(fold(name), name)
 
 
 def match(
@@ -63,6 +65,7 @@ def match(
             "ambiguous",
             f"{label!r} means more than one record: {'; '.join(parts)}",
             "Give the keys of one record only, or correct the other one first.",
+            tuple(hits),
         )
     if not hits:
         return _near(label, names, index)
@@ -75,21 +78,24 @@ def match(
             "rename",
             f"{label!r} matches {current!r} (id {found}) by {hit[0]} alone",
             "Allow the new handle with --allow-rename, or correct the handle or the SKU.",
+            (found,),
         )
     return Match(record)
 
 
 def _near(label: str, names: Iterable[str], index: Index) -> Match | Doubt:
     for name in names:
-        near = index.folded.get(_fold(name))
+        near = index.folded.get(fold(name))
         if near is not None:
             return Doubt(
                 "ambiguous",
                 f"{label!r}: {name!r} differs from the store's {near!r} only in case or spaces",
                 "Write the key as the store has it.",
+                tuple(index.exact[near]),
             )
     return Match(None)
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
+    """Return a name without regard to case and spaces."""
     return "".join(name.casefold().split())

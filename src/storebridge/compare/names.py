@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from storebridge.models import Record
 
-__all__ = ["key_for", "names_of", "references", "undotted"]
+__all__ = ["composed", "key_for", "names_of", "references", "undotted"]
 
 #: The kinds of key that other records use to refer to one, best first.
 _KEY_ORDER = ("handle:", "sku:", "email:", "name:", "number:", "path:", "key:")
@@ -16,7 +16,12 @@ _KEY_ORDER = ("handle:", "sku:", "email:", "name:", "number:", "path:", "key:")
 def names_of(record: Record) -> tuple[str, ...]:
     """Return every name of a record, its id first, in Unicode's composed form."""
     names = (f"id:{record.id}", *record.keys()) if record.id else record.keys()
-    return tuple(n if n.isascii() else unicodedata.normalize("NFC", n) for n in names)
+    return tuple(map(composed, names))
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form, in which names are compared."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def key_for(names: Iterable[str]) -> str:

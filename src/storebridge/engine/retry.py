@@ -160,9 +160,12 @@ class Tries:
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, ApiError) else None
+        backoff = self._backoff(state) * (0.5 + self._random() / 2)
         if asked is not None:  # never earlier, and spread a little so that tries don't bunch
-            return asked + self._random() * min(1.0, 0.05 * asked)
-        return self._backoff(state) * (0.5 + self._random() / 2)
+            # A store that says "at once", and refuses again, is not asked in a tight loop.
+            least = min(1.0, backoff) if self.attempt > 1 else 0.0
+            return max(asked + self._random() * min(1.0, 0.05 * asked), least)
+        return backoff
 
     def _spent(self, state: RetryCallState) -> bool:
         if state.upcoming_sleep >= self.left:

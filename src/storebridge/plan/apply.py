@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from storebridge.adapter import Batch, Change, Records
+from storebridge.adapter import PARTS, Batch, Change, Records
 from storebridge.compare import (
+    Doc,
     Patch,
+    changed_paths,
     diff,
     flatten,
     names_of,
+    overlap,
     rebuild,
     references,
+    remaining,
     still_holds,
     undotted,
 )
@@ -39,7 +43,7 @@ from storebridge.state import HistoryRow
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["apply", "sides"]
+__all__ = ["apply", "check_store", "patch_of", "sides"]
 
 _FINAL = (Status.APPLIED, Status.UNCHANGED)
 
@@ -58,10 +62,11 @@ def apply(
     Raises:
         PlanError: if the plan was changed, or was made for another store.
         Locked: if another plan is being applied to the store.
-        AuthError: if the store refuses the credentials; run again when they are renewed.
+        AuthError: if the store refuses the credentials; when they are renewed, run again with
+            `retry_failed` for the changes that were refused with them.
     """
     file.check_seal()
-    _check_store(file, store)
+    check_store(file, store)
     with calm_collector(), store.state.lock("apply", wait, f"applying {file.path.name}"):
         run = _Run(file, store, on_conflict, on_progress)
         run.resume()
@@ -80,7 +85,8 @@ def apply(
     return report
 
 
-def _check_store(file: PlanFile, store: Store) -> None:
+def check_store(file: PlanFile, store: Store) -> None:
+    """Raise PlanError if a plan was made for another store."""
     planned = file.meta("store")
     if planned["id"] != store.info.id:
         raise PlanError(
@@ -129,13 +135,12 @@ class _Run:
 
     def phase(self, rank: int, kind: str, part: str, retry_failed: bool) -> None:
         """Send a phase's open changes in batches, as many at once as the store bears."""
-        seqs = self.file.open_seqs(rank, retry_failed)
-        if not seqs:
-            return
         records = self.store.adapter.records(kind)
-        jobs = (self._job(records, chunk) for chunk in chunks(seqs, records.batch_size))
+        overwrite = self.on_conflict == "overwrite"
+        slices = self.file.open_seqs(rank, records.batch_size, retry_failed, overwrite)
+        jobs = (self._job(records, seqs) for seqs in slices)
         for done in self.store.engine.run_many(jobs):
-            self.done += done.result()
+            self.done = min(self.total, self.done + done.result())
             self.progress(self.done, self.total)
 
     def _job(self, records: Records[Any], seqs: Sequence[int]) -> Job[int]:
@@ -174,6 +179,8 @@ class _Run:
         self._read_back(sending)
         sending.rows, sending.changes = {}, {}
         self._compose(sending, rows)
+        dropped = self._conflicts(sending, uncertain=True)
+        self.file.put_outcomes(batch.id, ((outcome, True) for outcome in dropped))
         self._run_batch(sending, frozenset(sending.changes), batch.state)
         self.progress(self.done, self.total)
 
@@ -239,27 +246,37 @@ class _Run:
         )
 
     def _resolve(self, sending: _Sending, row: ChangeRow, desired: Record) -> str:
-        """Find the ids that a change refers to; return what is missing for a membership."""
+        """Find the ids that a change refers to; return what is missing and can't be done without.
+
+        That is everything for a membership, and elsewhere a parent that this plan didn't create.
+        """
         for kind, name in references(desired):
             target = self.file.ref(f"{kind} {name}")
-            if target and target.startswith("="):
+            pending = bool(target) and str(target).startswith("=")
+            if target and pending:
                 status, target = self.file.made_id(kind, target[1:])
                 target = target if status in _FINAL else None
             if target:
                 sending.refs[f"{kind} {name}"] = target
+            elif pending and name in _singles(desired):
+                return f"the {kind} {name.partition(':')[2]!r} that it belongs to was not created"
             elif row.part == "membership":
                 return f"there is no {kind} {name.partition(':')[2]!r} in the store or the source"
         return ""
 
     # -- conflicts
 
-    def _conflicts(self, sending: _Sending) -> list[Outcome]:
-        """Re-read what the batch touches; take out and return what can't go ahead."""
+    def _conflicts(self, sending: _Sending, *, uncertain: bool = False) -> list[Outcome]:
+        """Re-read what the batch touches; take out and return what can't go ahead.
+
+        What is uncertain may have been done: only a value that is neither the planned one nor
+        the one before stands in its way, and the adapter finds out about the rest.
+        """
         names = [name for change in sending.changes.values() for name in _asked(change)]
         live = self._live(sending.records, names)
         outcomes: list[Outcome] = []
         for key, change in list(sending.changes.items()):
-            outcome = self._conflict(sending, sending.rows[key], change, live)
+            outcome = self._conflict(sending, sending.rows[key], change, live, uncertain)
             if outcome is not None:
                 outcomes.append(outcome)
                 del sending.changes[key], sending.rows[key]
@@ -274,14 +291,21 @@ class _Run:
         return found
 
     def _conflict(
-        self, sending: _Sending, row: ChangeRow, change: Change[Any], live: dict[str, Record]
+        self,
+        sending: _Sending,
+        row: ChangeRow,
+        change: Change[Any],
+        live: dict[str, Record],
+        uncertain: bool,
     ) -> Outcome | None:
         if change.action == "create":
-            taken = live.get(change.key)
+            taken = None if uncertain else live.get(change.key)
             return _taken(row, taken) if taken is not None else None
         if not row.record_id:
             return None  # this run created it
         record = live.get(f"id:{change.record_id}")
+        if record is None and uncertain:
+            return None
         if record is None:
             gone = change.action == "delete"
             return _left(
@@ -291,19 +315,58 @@ class _Run:
                 "Plan again.",
                 Status.UNCHANGED if gone else Status.SKIPPED,
             )
-        patch = _patch(row)
-        model = sending.records.model
-        if row.action == "update" and not diff(change.desired, record).after and not change.removed:
+        if not uncertain and _is_done(change, record):
             return _left(row, "", "the store has these values already", "", Status.UNCHANGED)
-        paths = still_holds(model, patch.before, record, patch.after)
-        paths += still_holds(model, json.loads(row.reads), record) if row.reads else []
+        paths = self._changed(sending.records.model, row, record)
+        if uncertain and row.action == "update":
+            pending = self._pending(sending, change, record)
+            paths = [path for path in paths if overlap(path, pending)]
         if not paths:
             return None
         if self.on_conflict == "overwrite":
-            overwritten = diff(change.desired, record).before if row.action == "update" else None
-            sending.overwritten[row.seq] = json.dumps(overwritten)
+            delete = row.action == "delete"
+            sending.overwritten[row.seq] = (
+                record.model_dump_json()
+                if delete
+                else json.dumps(diff(change.desired, record).before)
+            )
             return None
         return _left(row, "conflict", f"changed since the plan: {', '.join(paths)}", _REPLAN)
+
+    def _pending(self, sending: _Sending, change: Change[Any], record: Record) -> list[str]:
+        """Return the paths at which a record lacks what a change asks for."""
+        patch = diff(self.store.adapter.normalise(change.desired), record)
+        paths = changed_paths(sending.records.model, patch)
+        return paths + remaining(change.removed, record)
+
+    def _changed(self, model: type[Record], row: ChangeRow, record: Record) -> list[str]:
+        """Return the paths that were changed since the plan, by others than the plan itself."""
+        patch = patch_of(row)
+        if row.action == "delete":
+            return _grown(model, patch.before, record)
+        paths = still_holds(model, patch.before, record, patch.after)
+        paths += still_holds(model, json.loads(row.reads), record) if row.reads else []
+        own = self._own(model, row) if paths else []
+        return [path for path in paths if not overlap(path, own)]
+
+    def _own(self, model: type[Record], row: ChangeRow) -> list[str]:
+        """Return the paths that earlier parts of the same record have changed in this plan."""
+        span = (row.seq - len(PARTS), row.seq - 1)
+        done = {
+            o.seq
+            for o in self.file.outcomes("WHERE seq BETWEEN ? AND ?", span)
+            if o.status in _FINAL
+        }
+        parts = self.file.changes(
+            "WHERE seq BETWEEN ? AND ? AND kind = ? AND record_id = ?",
+            (*span, row.kind, row.record_id),
+        )
+        return [
+            path
+            for part in parts
+            if part.seq in done
+            for path in changed_paths(model, patch_of(part))
+        ]
 
     # -- the journal
 
@@ -346,7 +409,9 @@ class _Run:
             message = "accepted, but the store doesn't have the record"
         else:
             patch = diff(self.store.adapter.normalise(change.desired), live)
-            message = _differences(sending.records, patch)
+            message = _differences(sending.records, patch, remaining(change.removed, live))
+            if change.action == "create" and sending.rows[outcome.change].undo == "delete":
+                sending.overwritten[int(outcome.change)] = live.model_dump_json()
         if not message:
             return outcome
         return Outcome(
@@ -369,7 +434,8 @@ def _rows(file: PlanFile, seqs: Sequence[int]) -> Iterator[ChangeRow]:
         yield from file.changes(f"WHERE seq IN ({', '.join('?' * len(chunk))})", chunk)
 
 
-def _patch(row: ChangeRow) -> Patch:
+def patch_of(row: ChangeRow) -> Patch:
+    """Return the two sides of a row."""
     return Patch(json.loads(row.before or "{}"), json.loads(row.after or "{}"))
 
 
@@ -382,7 +448,7 @@ def sides(
     if row.action == "delete":
         before = model.model_validate_json(row.before or "{}")
         return before, before, {}
-    return rebuild(model, _patch(row))
+    return rebuild(model, patch_of(row))
 
 
 def _asked(change: Change[Any]) -> tuple[str, ...]:
@@ -409,9 +475,37 @@ def _left(
     )
 
 
-def _differences(records: Records[Any], patch: Patch) -> str:
+def _is_done(change: Change[Any], record: Record) -> bool:
+    """Return whether a record has all that an update asks for."""
+    asked = change.action != "update" or diff(change.desired, record).after
+    return not asked and not remaining(change.removed, record)
+
+
+def _singles(desired: Record) -> set[str]:
+    """Return the keys of what a record refers to by a field of one value (its parent)."""
+    found = ((start, getattr(desired, name)) for name, (_, start) in desired.references.items())
+    return {f"{start}{value}" for start, value in found if isinstance(value, str)}
+
+
+def _grown(model: type[Record], before: Doc, record: Record) -> list[str]:
+    """Return the paths at which a record that is to go has other values than the plan read.
+
+    What left it is no loss (the plan itself may have moved it), nor is a newer date.
+    """
+    linked = [name for name in model.references if name in before]
+    values = {k: v for k, v in before.items() if k not in linked and k != "updated_at"}
+    return still_holds(model, values, record) + [
+        name for name in linked if not _many(getattr(record, name)) <= _many(before[name])
+    ]
+
+
+def _many(value: Any) -> set[str]:
+    return set(value) if not isinstance(value, str) else {value} - {""}
+
+
+def _differences(records: Records[Any], patch: Patch, left: Sequence[str]) -> str:
     """Return what the store has otherwise than sent, in words; "" if nothing that it can read."""
-    found = []
+    found = [f"{path}: still there" for path in left]
     for path, has, sent in flatten(records.model, patch):
         fact = declared(undotted(path), records.fields)
         if fact is None or fact.read:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Records
-from storebridge.compare import Doubt, Index, match
+from storebridge.compare import Doubt, Index, Match, composed, key_for, match, names_of, unclear
 from storebridge.errors import ConfigError, Problem, Refused, SourceError
 from storebridge.models import KINDS, Product, Record
 from storebridge.plan.absent import absent_changes
@@ -20,7 +20,7 @@ from storebridge.plan.intake import Intake
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions, Task, Transform
 from storebridge.plan.source import open_source
-from storebridge.plan.spool import Spool, Spooled
+from storebridge.plan.spool import DOUBT, Spool, Spooled
 
 if TYPE_CHECKING:
     from storebridge.store import Store
@@ -95,7 +95,7 @@ class _Builder:
         opened = open_source(
             source, info, options.context, location=location, bare=bool(self.transforms)
         )
-        intake = Intake(self.store, self.file, options, opened, location)
+        self.intake = intake = Intake(self.store, self.file, options, opened, location)
         self.file.put_meta(**_head(self.store, opened.name, self.options))
         problems: list[Problem] = []
         items = iter(opened.items)
@@ -141,7 +141,8 @@ class _Builder:
             found = live.find(name for _, names in chunk for name in names)
             index = Index(found.values())
             for row, names in chunk:
-                self._compare_one(records, row, names, index, found)
+                self._compare_one(records, live, row, names, index, found)
+            self.intake.finish()
             self.changes.flush()
             done += len(chunk)
             self.progress("compare", done)
@@ -149,6 +150,7 @@ class _Builder:
     def _compare_one(
         self,
         records: Records[Any],
+        finder: Live,
         row: Spooled,
         names: list[str],
         index: Index,
@@ -157,14 +159,10 @@ class _Builder:
         if not found and self._plain_create(row):
             return
         desired = records.model.model_validate_json(row.body)
-        handle = getattr(desired, "handle", "")
-        answer = match(row.label, handle, names, index, found, self.options.allow_rename)
-        if isinstance(answer, Doubt):
-            self.changes.skip(row, answer.cause, answer.message, answer.remedy)
+        answer = self._meant(row, desired, names, index, found)
+        if answer is None:
             return
         live = answer.live
-        if live is not None and not self._claims(row, live):
-            return
         if row.bare:
             desired = self._known_variants(row, desired, index)
         if desired is None or not self._in_scope(row, desired, live):
@@ -172,11 +170,41 @@ class _Builder:
         if row.gone:
             self._remove(row, live)
             return
+        before = desired
         desired, reasons, reads = self._transform(desired, live)
-        if live is None:
+        if not self._is_sound(row, before, desired):
+            return
+        if live is None and names_of(desired) != names_of(before):
+            row, answer = self._anew(finder, row, desired)
+            if answer is None:
+                return
+            live = answer.live
+        if live is None and not row.key:
+            message = f"the store has no {row.kind} {row.label!r}, and no key to create it under"
+            self.changes.skip(row, "unknown", message, "Give a handle, a SKU or an external key.")
+        elif live is None:
             self.changes.create(row, desired, reasons)
-        else:
+        elif self._is_clear(row, desired, live):
             self.changes.update(row, desired, live, reasons, reads)
+
+    def _meant(
+        self,
+        row: Spooled,
+        desired: Record,
+        names: Sequence[str],
+        index: Index,
+        found: Mapping[str, Record],
+    ) -> Match | None:
+        """Return which live record is meant; None, and the row left out, where that isn't clear."""
+        handle = getattr(desired, "handle", "")
+        answer = match(row.label, handle, names, index, found, self.options.allow_rename)
+        if isinstance(answer, Doubt):
+            self.spool.match(row.kind, [(each, row.seq, DOUBT) for each in answer.may_be])
+            self.changes.skip(row, answer.cause, answer.message, answer.remedy)
+            return None
+        if answer.live is not None and not self._claims(row, answer.live):
+            return None
+        return answer
 
     def _plain_create(self, row: Spooled) -> bool:
         """Plan a create straight from its JSON where nothing has to look at the record."""
@@ -200,7 +228,7 @@ class _Builder:
 
     def _known_variants(self, row: Spooled, desired: Any, index: Index) -> Any:
         """Return a variant-only record with the variants that the store has; None if none."""
-        known = tuple(v for v in desired.variants if f"sku:{v.sku}" in index.exact)
+        known = tuple(v for v in desired.variants if composed(f"sku:{v.sku}") in index.exact)
         for variant in desired.variants:
             if variant not in known:
                 self.changes.skip(
@@ -235,6 +263,29 @@ class _Builder:
             else:
                 self.scoped[kind] = True
         return self.scoped[kind]
+
+    def _is_sound(self, row: Spooled, before: Record, desired: Record) -> bool:
+        """Check what transforms made of a record; leave it out where that is wrong."""
+        found = self.intake.transformed(before, desired, row.origin)
+        for problem in found[:1]:
+            message = f"a transform gave {problem.column} {problem.value!r}: {problem.message}"
+            self.changes.skip(row, "invalid", message, problem.remedy)
+        return not found
+
+    def _anew(self, finder: Live, row: Spooled, desired: Record) -> tuple[Spooled, Match | None]:
+        """Look for a record again by the names that transforms gave it, and take its new key."""
+        names = names_of(desired)
+        row = row._replace(key=key_for(names), label=desired.label)
+        found = finder.find(names)
+        return row, self._meant(row, desired, names, Index(found.values()), found)
+
+    def _is_clear(self, row: Spooled, desired: Record, live: Record) -> bool:
+        """Leave a record out whose variants can't be told apart."""
+        key = unclear(desired, live)
+        if key:
+            message = f"{key!r} names more than one variant of {live.label!r} (id {live.id})"
+            self.changes.skip(row, "ambiguous", message, "Give their options, or one SKU each.")
+        return not key
 
     def _remove(self, row: Spooled, live: Record | None) -> None:
         if live is None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from storebridge.adapter import PARTS, Field, Records
 from storebridge.compare import (
     EDITS,
-    Doc,
     Patch,
+    added_within,
     changed_paths,
     diff,
     key_for,
     names_of,
     rebuild,
     references,
+    settle_lists,
     undotted,
 )
 from storebridge.models import KINDS, Product, Record
@@ -70,7 +71,7 @@ class Changes:
 
     def create(self, row: Spooled, desired: Record, reasons: Sequence[str] = ()) -> None:
         """Plan a create, one change per part."""
-        desired = _settled(desired.without("id", "modes"))
+        desired = settle_lists(desired.without("id", "modes"), type(desired)())
         core_reasons = reasons
         if self._drafts(row.kind) and "status" not in desired.given:
             desired = desired.model_copy(update={"status": self._options.status})
@@ -135,9 +136,22 @@ class Changes:
     def patch(
         self, kind: str, part: str, live: Record, patch: Patch, reasons: Sequence[str]
     ) -> None:
-        """Plan a patch that was made elsewhere (the inverse of an applied one)."""
-        self._refer(rebuild(type(live), patch)[1])
-        self._add_patch(row_of(kind, None, live), part, live.id, "", patch, reasons)
+        """Plan a patch that was made elsewhere (the inverse of an applied one).
+
+        An element that comes back whole is written part by part, like any other new one.
+        """
+        desired, row = rebuild(type(live), patch)[1], row_of(kind, None, live)
+        self._refer(desired)
+        pieces = split(desired, self._store.adapter.records(kind).fields)
+        if len(pieces) > 1 and part in pieces:
+            patch = _narrowed(patch, pieces.pop(part))
+        else:
+            pieces = {}
+        self._add_patch(row, part, live.id, "", patch, reasons)
+        for other, piece in pieces.items():
+            added = diff(piece.without("handle", "key"), live)
+            if added.after:
+                self._add_patch(row, other, live.id, "", added, reasons)
         self._counts["update"] += 1
 
     def skip(self, row: Spooled | ChangeRow, cause: str, message: str, remedy: str) -> None:
@@ -158,9 +172,14 @@ class Changes:
         self._file.add_skipped(self._skipped)
         self._rows, self._skipped = [], []
 
-    def finish(self) -> None:
-        """Write the rest and the counts."""
+    def finish(self, *, by_part: bool = False) -> None:
+        """Write the rest and the counts; updates planned part by part count once per record."""
         self.flush()
+        if by_part:
+            query = (
+                "SELECT 0, COUNT(DISTINCT kind || ' ' || record_id) FROM changes WHERE action = ?"
+            )
+            self._counts["update"] = self._file.count(query, ("update",))[0]
         self._file.put_meta(counts=self._counts)
 
     def _add_patch(
@@ -296,27 +315,28 @@ def _home(fields: Mapping[str, Field], path: str) -> str:
     return field.part if field else "core"
 
 
-def _settled(desired: Record) -> Record:
-    """Return a new record's edits (`tags_add`) as whole lists."""
-    edits = [name for name in EDITS if name in desired.given]
-    if not edits:
-        return desired
-    fields: Doc = {}
-    for name in edits:
-        if name.endswith("_add"):
-            target = EDITS[name]
-            fields[target] = (
-                *fields.get(target, getattr(desired, target)),
-                *getattr(desired, name),
-            )
-    return desired.without(*edits).model_copy(update=fields)
-
-
 def _all_new(piece: Record) -> Patch:
     """Return the patch that gives a just created record a part that it lacks."""
     blank = type(piece)()
     piece = piece.without("handle", "key", "id")
     return diff(piece, blank)
+
+
+def _narrowed(patch: Patch, piece: Record) -> Patch:
+    """Return a patch whose added elements have only what a piece of the record has of them."""
+    after = dict(patch.after)
+    for name, elements in patch.after.items():
+        held = getattr(piece, name, None)
+        if not isinstance(elements, dict) or not isinstance(held, tuple):
+            continue
+        there = [label for label, then in elements.items() if then is not None]
+        if len(there) != len(held):
+            continue
+        docs = (element.model_dump(mode="json") for element in held)
+        cut = dict(zip(there, docs, strict=True))
+        new = {label for label in there if patch.before[name][label] is None}
+        after[name] = {label: cut[label] if label in new else elements[label] for label in elements}
+    return Patch(patch.before, after)
 
 
 def _without_stock(patch: Patch) -> Patch:
@@ -340,7 +360,8 @@ def _without_stock(patch: Patch) -> Patch:
 
 
 def _undo(records: Records[Any], patch: Patch) -> str:
-    paths = [undotted(path) for path in changed_paths(records.model, patch)]
-    fields = [declared(path, records.fields) for path in paths]
-    able = [field is None or field.reverse for field in fields]
+    stuck = set(added_within(records.model, patch))
+    paths = changed_paths(records.model, patch)
+    fields = [(path, declared(undotted(path), records.fields)) for path in paths]
+    able = [path not in stuck and (field is None or field.reverse) for path, field in fields]
     return "reverse" if all(able) else "partly" if any(able) else "none"

@@ -13,6 +13,7 @@ import json
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,7 +115,10 @@ class OutcomeRow(NamedTuple):
     request_id: str
     verified: int
     before: str | None
-    """What was overwritten, where that isn't what the plan read."""
+    """What was overwritten, where that isn't what the plan read.
+
+    Of a created record that an undo deletes: the record as the store had it then.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ class PlanFile:
         self.path = path
         self._db = connection
         self._lock = threading.RLock()
+        # A script may forget to close a plan; the connection must not outlive it.
+        self._closing = weakref.finalize(self, connection.close)
 
     @classmethod
     def create(cls, path: Path) -> PlanFile:
@@ -186,7 +192,7 @@ class PlanFile:
 
     def close(self) -> None:
         """Close the database."""
-        self._db.close()
+        self._closing()
 
     # -- making it
 
@@ -252,14 +258,25 @@ class PlanFile:
         """Return (rank, kind, part) of the plan's phases in order."""
         return list(self._rows("SELECT DISTINCT rank, kind, part FROM changes ORDER BY rank"))
 
-    def open_seqs(self, rank: int, retry_failed: bool) -> list[int]:
-        """Return the changes of a phase that have no outcome, and failed ones on request."""
-        failed = "OR o.status IN ('failed', 'skipped')" if retry_failed else ""
+    def open_seqs(
+        self, rank: int, size: int, retry_failed: bool = False, overwrite: bool = False
+    ) -> Iterator[list[int]]:
+        """Yield the changes of a phase that have no outcome, so many at a time.
+
+        With them go those that waited for another record, on request those that met a conflict,
+        and on request all that failed or were left out.
+        """
+        again = "o.status = 'skipped' AND o.cause IN ('reference', ?)"
+        if retry_failed:
+            again = "o.status IN ('failed', 'skipped', ?)"
         query = (
-            "SELECT c.seq FROM changes c LEFT JOIN outcomes o ON o.seq = c.seq "
-            f"WHERE c.rank = ? AND (o.seq IS NULL {failed}) ORDER BY c.seq"
+            "SELECT c.seq FROM changes c LEFT JOIN outcomes o ON o.seq = c.seq WHERE c.rank = ? "
+            f"AND c.seq > ? AND (o.seq IS NULL OR {again}) ORDER BY c.seq LIMIT ?"
         )
-        return [row[0] for row in self._rows(query, (rank,))]
+        last, cause = 0, "conflict" if overwrite else ""
+        while rows := list(self._rows(query, (rank, last, cause, size))):
+            last = rows[-1][0]
+            yield [row[0] for row in rows]
 
     def fit(self) -> Iterator[tuple[str, str, str, str, str]]:
         """Yield what can't be held: kind, label, field, message, source."""

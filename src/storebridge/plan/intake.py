@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticSerializationError
+
 from storebridge.adapter import Field, Records
-from storebridge.compare import key_for, names_of
+from storebridge.compare import EDITS, composed, key_for, names_of
 from storebridge.errors import NotSupported, Problem
 from storebridge.formats.base import Sourced
 from storebridge.models import Collection, InventoryLevel, Product, Record
@@ -51,12 +54,15 @@ class Intake:
         if records is None:
             return None, []
         record, found = self._complete(item)
-        self._fit(record, records)
+        self._fit(record, records, frozenset())
         names = names_of(record)
         if not names:
             found.append(self._nameless(record, item.row))
         if isinstance(record, Collection) and record.parent:
             self.parents[record.handle] = record.parent
+        body = _json(record)
+        if body is None:
+            return None, [*found, self._broken(record, item.row)]
         row = Spooled(
             seq,
             record.kind,
@@ -67,7 +73,7 @@ class Intake:
             has_status=int("status" in record.given),
             bare=int(isinstance(record, Product) and record.model_fields_set <= _BARE),
             gone=int(item.delete),
-            body=record.model_dump_json(),
+            body=body,
         )
         return (row, names), found
 
@@ -75,8 +81,11 @@ class Intake:
         """Check a record, and give it what its source left open."""
         record = item.record
         found = [] if self._source.checked else list(self._check(record, item.row))
-        if record.id and not self._match_id and item.store != self._identity:
-            record = record.without("id")
+        if not self._match_id and item.store != self._identity:
+            lost = list(_only_ids(record))
+            found += (self._unnamed(record, path, item.row) for path in lost)
+            record = _without_ids(record)
+        record = _composed(record)
         if isinstance(record, Product):
             record, more = self._locate(record, item.row)
             found += more
@@ -101,7 +110,7 @@ class Intake:
         self._limited[kind] = {p: f for p, f in records.fields.items() if f.max_length}
         return records
 
-    def _check(self, record: Record, row: int) -> Iterator[Problem]:
+    def _check(self, record: Record, row: int | None) -> Iterator[Problem]:
         for path, value, message, remedy in check(record, self._store.info.currency):
             yield Problem(message, remedy, self._source.name, row, path, value)
 
@@ -111,6 +120,28 @@ class Intake:
             "Give a handle, a SKU or an external key.",
             self._source.name,
             row,
+        )
+
+    def _broken(self, record: Record, row: int | None) -> Problem:
+        given = (
+            name for name in record.given if _json(record.without(*(record.given - {name}))) is None
+        )
+        return Problem(
+            f"a {record.kind} has a text with half a character (a lone surrogate)",
+            "Remove it, or read the text anew in its real encoding.",
+            self._source.name,
+            row,
+            ", ".join(sorted(given)),
+        )
+
+    def _unnamed(self, record: Record, path: str, row: int) -> Problem:
+        return Problem(
+            f"an element of {record.label!r} has nothing but an id, and ids count only for the "
+            "store that they come from",
+            "Give its SKU or its options (its address for media), or use --match id.",
+            self._source.name,
+            row,
+            path,
         )
 
     def _locate(self, product: Product, row: int) -> tuple[Product, list[Problem]]:
@@ -132,8 +163,19 @@ class Intake:
     def _placed(self, level: InventoryLevel) -> InventoryLevel:
         return level if level.location else level.model_copy(update={"location": self._location})
 
-    def _fit(self, record: Record, records: Records[Any]) -> None:
+    def transformed(self, before: Record, record: Record, row: int | None) -> list[Problem]:
+        """Check and fit what transforms made of a record, as if the source had given it."""
+        records = self._records(record.kind)
+        if records is None or record is before:
+            return []
+        self._fit(record, records, frozenset(unsupported(before, records.fields)))
+        broken = [self._broken(record, row)] if _json(record) is None else []
+        return broken + list(self._check(record, row))
+
+    def _fit(self, record: Record, records: Records[Any], known: frozenset[str]) -> None:
         for path in unsupported(record, records.fields):
+            if path in known:
+                continue
             self._note(record.kind, record.label, path, "the platform has no such field", "")
         for path, field in self._limited[record.kind].items():
             self._limit(record, path, field)
@@ -150,6 +192,65 @@ class Intake:
         self._fits.append((kind, label, field, message, source))
         if len(self._fits) >= 500:
             self.finish()
+
+
+def _json(record: Record) -> str | None:
+    """Return a record as JSON, None if a text in it can't be written."""
+    try:
+        return record.model_dump_json()
+    except PydanticSerializationError:
+        return None
+
+
+def _without_ids(record: Record) -> Record:
+    """Return a record without its id and those of its elements."""
+    fields = {
+        name: tuple(element.without("id") for element in value)
+        for name, value in _listed(record)
+        if any("id" in element.model_fields_set for element in value)
+    }
+    record = record.without("id") if "id" in record.model_fields_set else record
+    return record.model_copy(update=fields) if fields else record
+
+
+def _only_ids(record: Record) -> Iterator[str]:
+    """Yield the paths of elements that nothing but an id names."""
+    for name, value in _listed(record):
+        for place, element in enumerate(value):
+            if getattr(element, "id", "") and "options" not in element.model_fields_set:
+                keys = element.without("id").element_keys()
+                if not any(key.removeprefix("options:") for key in keys):
+                    yield f"{name}.{place}"
+
+
+def _listed(record: Record) -> Iterator[tuple[str, Any]]:
+    for name, spec in record.lists.items():
+        if spec.keys is not None and name in record.model_fields_set:
+            yield name, getattr(record, name)
+
+
+@cache
+def _names(model: type[Record]) -> frozenset[str]:
+    """Return the fields that name a record or others."""
+    edits = (edit for edit, name in EDITS.items() if name in model.references)
+    return frozenset({"key", "handle", "sku", *model.references, *edits})
+
+
+def _composed(record: Record) -> Record:
+    """Return a record with its names, and those it refers to, in Unicode's composed form."""
+    fields: dict[str, Any] = {}
+    for name in _names(type(record)) & record.model_fields_set:
+        value = getattr(record, name)
+        new = composed(value) if isinstance(value, str) else tuple(map(composed, value))
+        if new != value:
+            fields[name] = new
+    variants = getattr(record, "variants", ())
+    if any(not variant.sku.isascii() for variant in variants):
+        fields["variants"] = tuple(
+            v if v.sku.isascii() else v.model_copy(update={"sku": composed(v.sku)})
+            for v in variants
+        )
+    return record.model_copy(update=fields) if fields else record
 
 
 def _values(value: Any, path: Sequence[str]) -> Iterator[Any]:

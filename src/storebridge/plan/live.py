@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from storebridge.adapter import Query, Records
-from storebridge.compare import names_of
+from storebridge.compare import fold, names_of
 from storebridge.models import Record
 from storebridge.plan.chunks import chunks
 from storebridge.plan.spool import Spool
@@ -36,7 +36,8 @@ class Live:
         """Return the live records that have any of these keys, by id."""
         wanted = list(dict.fromkeys(names))
         if self._whole:
-            bodies = self._spool.find_live(self._kind, wanted)
+            folded = map(fold, wanted)
+            bodies = self._spool.find_live(self._kind, list(dict.fromkeys((*wanted, *folded))))
             model = self._records.model
             records: Iterable[Record] = map(model.model_validate_json, bodies)
         else:
@@ -44,15 +45,22 @@ class Live:
         return {record.id: record for record in records}
 
     def _fetch(self, names: list[str]) -> Iterator[Record]:
-        asked = [name for name in names if name.partition(":")[0] in self._records.finds]
+        finds = {"id", *self._records.finds}
+        asked = [name for name in names if name.partition(":")[0] in finds]
         for chunk in chunks(asked, self._records.fetch_size):
             yield from self._store.engine.run(self._records.fetch(chunk, None))
 
     def _read_whole(self) -> None:
         for records in pages(self._store, self._kind):
-            rows = ((r.id, r.model_dump_json(), names_of(r)) for r in records)
+            rows = ((r.id, r.model_dump_json(), _findable(r)) for r in records)
             self._spool.add_live(self._kind, rows)
         self._spool.index_live()
+
+
+def _findable(record: Record) -> list[str]:
+    """Return a record's names, and how they are found without regard to case and spaces."""
+    names = names_of(record)
+    return list(dict.fromkeys((*names, *map(fold, names))))
 
 
 def pages(store: Store, kind: str) -> Iterator[tuple[Record, ...]]:

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from storebridge.adapter import Fit
-from storebridge.errors import ConfigError
 from storebridge.compare import Patch, flatten
+from storebridge.errors import ConfigError
 from storebridge.models import KINDS, Record
 from storebridge.plan.apply import apply
 from storebridge.plan.build import OnProgress, build

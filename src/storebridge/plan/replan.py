@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storebridge.adapter import Records
-from storebridge.compare import names_of
+from storebridge.compare import names_of, still_holds
 from storebridge.models import Record
-from storebridge.plan.apply import sides
+from storebridge.plan.apply import check_store, sides
 from storebridge.plan.changes import Changes, row_of
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import ChangeRow, PlanFile
@@ -31,6 +32,8 @@ def replan(refused: PlanFile, store: Store, output: Path) -> PlanFile:
     What the first plan wanted is still wanted; the before values are the new ones, so that both
     can be seen before anything is overwritten.
     """
+    refused.check_seal()
+    check_store(refused, store)
     file = PlanFile.create(output)
     try:
         with Spool.temporary(output.resolve().parent) as spool:
@@ -41,13 +44,13 @@ def replan(refused: PlanFile, store: Store, output: Path) -> PlanFile:
                 **{name: refused.meta(name) for name in _SAME},
             )
             changes = Changes(store, file, spool, PlanOptions(stock=True, status=""))
-            seqs = [o.seq for o in refused.outcomes("WHERE cause = 'conflict'")]
+            seqs = [o.seq for o in refused.outcomes(_REFUSED)]
             for chunk in chunks(seqs, 200):
                 marks = ", ".join("?" * len(chunk))
                 for row in refused.changes(f"WHERE seq IN ({marks})", chunk):
                     _again(row, store, spool, changes)
                 changes.flush()
-            changes.finish()
+            changes.finish(by_part=True)
         file.seal()
     except BaseException:
         file.close()
@@ -56,16 +59,21 @@ def replan(refused: PlanFile, store: Store, output: Path) -> PlanFile:
     return file
 
 
+#: Besides conflicts: the parts of a record whose create met one.
+_REFUSED = "WHERE status = 'skipped' AND cause IN ('conflict', 'reference')"
 _SAME = ("store", "platform", "api_version", "options")
 
 
 def _again(row: ChangeRow, store: Store, spool: Spool, changes: Changes) -> None:
     records: Records[Record] = store.adapter.records(row.kind)
     _, desired, removed = sides(records.model, row)
-    names = [f"id:{row.record_id}"] if row.record_id else list(names_of(desired))
+    names = [f"id:{row.record_id}"] if row.record_id else [row.key, *names_of(desired)]
     live = next(iter(Live(store, row.kind, spool).find(names).values()), None)
     if live is None:
         changes.skip(row, "unknown", "it is no longer in the store", "Plan from the source again.")
+    elif row.reads and still_holds(records.model, json.loads(row.reads), live):
+        message = "it was computed from values that changed since"
+        changes.skip(row, "computed", message, "Plan from the source again.")
     elif row.action == "delete":
         changes.delete(row.kind, row.origin, live, _REASON)
     elif removed:

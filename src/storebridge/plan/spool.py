@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Spool", "Spooled"]
+__all__ = ["DOUBT", "Spool", "Spooled"]
+
+#: In place of `bare`: the record may mean the live one, and is left out because that isn't clear.
+DOUBT = 2
 
 _TABLES = """
 PRAGMA journal_mode=OFF;
@@ -136,7 +139,7 @@ class Spool:
         return row[0] if row else ""
 
     def match(self, kind: str, pairs: Iterable[tuple[str, int, int]]) -> None:
-        """Note which live record each source record hit: live id, seq, bare."""
+        """Note which live record each source record hit: live id, seq, bare (or `DOUBT`)."""
         self._db.execute("BEGIN")
         self._db.executemany(
             "INSERT OR IGNORE INTO matched VALUES (?, ?, ?, ?)",
@@ -151,13 +154,13 @@ class Spool:
         """
         rows = self._db.execute(
             "SELECT s.label FROM matched m JOIN source s ON s.seq = m.seq "
-            "WHERE m.kind = ? AND m.id = ? AND m.seq < ? AND NOT (m.bare AND ?)",
-            (kind, live, seq, bare),
+            "WHERE m.kind = ? AND m.id = ? AND m.seq < ? AND m.bare != ? AND NOT (m.bare AND ?)",
+            (kind, live, seq, DOUBT, bare),
         )
         return [row[0] for row in rows]
 
     def is_matched(self, kind: str, live: str) -> bool:
-        """Return whether any source record hit this live record."""
+        """Return whether any source record means, or may mean, this live record."""
         query = "SELECT 1 FROM matched WHERE kind = ? AND id = ? LIMIT 1"
         return self._db.execute(query, (kind, live)).fetchone() is not None
 

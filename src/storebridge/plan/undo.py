@@ -8,10 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storebridge.adapter import Records
-from storebridge.compare import Patch, changed_paths, diff, select, still_holds, undotted
+from storebridge.adapter import PARTS, Records
+from storebridge.compare import (
+    Patch,
+    added_within,
+    changed_paths,
+    diff,
+    flatten,
+    overlap,
+    select,
+    still_holds,
+    undotted,
+    whole_removals,
+)
+from storebridge.flow import Status
 from storebridge.models import Record
 from storebridge.parts import declared
+from storebridge.plan.apply import check_store, patch_of
 from storebridge.plan.changes import Changes, row_of
 from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
 from storebridge.plan.live import Live
@@ -47,13 +60,14 @@ def undo(
         where: only records that this expression matches as they are now.
         fields: only these fields ("price", "seo.title"); creates and deletes stay as they are.
     """
+    check_store(applied, store)
     inverse = PlanFile.create(output)
     try:
         with Spool.temporary(output.resolve().parent) as spool:
             inverse.put_meta(**_head(applied, store))
             changes = Changes(store, inverse, spool, PlanOptions(stock=True, status=""))
             _Undo(applied, store, spool, changes, where, fields).run()
-            changes.finish()
+            changes.finish(by_part=True)
         inverse.put_meta(forecast={})
         inverse.seal()
     except BaseException:
@@ -109,9 +123,7 @@ class _Undo:
         seqs = [row.seq for row in rows]
         outcomes = {
             outcome.seq: outcome
-            for outcome in self.applied.outcomes(
-                f"WHERE status = 'applied' AND seq IN ({marks})", seqs
-            )
+            for outcome in self.applied.outcomes(f"WHERE {_DONE} AND seq IN ({marks})", seqs)
         }
         found = live.find(f"id:{outcome.record_id}" for outcome in outcomes.values())
         for row in rows:
@@ -123,26 +135,32 @@ class _Undo:
     def _one(
         self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record | None
     ) -> None:
-        if row.action == "delete":
-            self._recreate(records, row, live)
+        if outcome.status == Status.UNKNOWN:
+            self.changes.skip(row, "unknown", "nobody knows whether it was done", _ASK)
+        elif row.action == "delete":
+            self._recreate(records, row, outcome, live)
         elif live is None:
             self.changes.skip(row, "kept", "it is no longer in the store", _NOTHING)
         elif self.where is not None and not self.where.matches(live):
             self.changes.leave_out()
         elif row.action == "create":
-            self._withdraw(records, row, live)
+            self._withdraw(records, row, outcome, live)
         elif row.record_id:  # other parts of a created record go with the record
             self._reverse(records, row, outcome, live)
 
-    def _recreate(self, records: Records[Any], row: ChangeRow, live: Record | None) -> None:
+    def _recreate(
+        self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record | None
+    ) -> None:
         if self.fields or live is not None:
             return
-        record = records.model.model_validate_json(row.before or "{}")
+        record = records.model.model_validate_json(outcome.before or row.before or "{}")
         blank = record.without("id", "created_at", "updated_at")
         source = row_of(row.kind, row.origin, record)
         self.changes.create(source, _anonymous(blank), ("undo of a delete",))
 
-    def _withdraw(self, records: Records[Any], row: ChangeRow, live: Record) -> None:
+    def _withdraw(
+        self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record
+    ) -> None:
         """Archive a created record; delete it where there is no archive and nobody touched it."""
         if self.fields:
             return
@@ -155,12 +173,24 @@ class _Undo:
             archived = type(live).model_validate({"status": "archived"})
             self.changes.change(live, archived, ("undo of a create: archived",))
             return
-        changed = changed_paths(records.model, diff(created, live))
+        changed = changed_paths(records.model, diff(self._made(row, outcome, created), live))
         if changed:
             message = f"changed since: {', '.join(changed)}"
             self.changes.skip(row, "kept", message, _BY_HAND)
         else:
             self.changes.delete(row.kind, row.origin, live, ("undo of a create",))
+
+    def _made(self, row: ChangeRow, outcome: OutcomeRow, created: Record) -> Record:
+        """Return a record as it was once created, but for what the plan did with it later."""
+        if not outcome.before:
+            return created
+        later = self.applied.changes(
+            "WHERE seq BETWEEN ? AND ? AND kind = ? AND key = ? AND action = 'update'",
+            (row.seq + 1, row.seq + len(PARTS), row.kind, row.key),
+        )
+        touched = {name for part in later for name in json.loads(part.after or "{}")}
+        whole = type(created).model_validate_json(outcome.before)
+        return whole.without(*touched, *created.references)
 
     def _reverse(
         self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record
@@ -175,7 +205,11 @@ class _Undo:
         if self.fields:
             inverse = select(model, inverse, self._asked)
         kept = set(still_holds(model, inverse.before, live, inverse.after))
+        others, changed = self._others(model, row, inverse, live)
+        kept |= changed
+        inverse = select(model, inverse, lambda path: path not in others)
         fixed = {path for path in changed_paths(model, inverse) if not _reversible(records, path)}
+        fixed |= set(added_within(model, Patch(inverse.after, inverse.before)))
         if kept:
             message = f"changed since: {', '.join(sorted(kept))}"
             self.changes.skip(row, "kept", message, _BY_HAND)
@@ -184,7 +218,28 @@ class _Undo:
             self.changes.skip(row, "irreversible", message, _BY_HAND)
         inverse = select(model, inverse, lambda path: not _within(path, kept | fixed))
         if inverse.after:
-            self.changes.patch(row.kind, row.part, live, _fresh(inverse), ("undo",))
+            inverse = whole_removals(model, _fresh(inverse), live)
+            self.changes.patch(row.kind, row.part, live, inverse, ("undo",))
+
+    def _others(
+        self, model: type[Record], row: ChangeRow, inverse: Patch, live: Record
+    ) -> tuple[set[str], set[str]]:
+        """Return added elements that an earlier part takes out, and those changed in a later one.
+
+        Each part of a record says of a new element what it gave it; the first one takes it out.
+        """
+        added = {path for path, _, then in flatten(model, inverse) if then is None}
+        earlier, changed = set[str](), set[str]()
+        span = (row.seq - len(PARTS), row.seq + len(PARTS), row.kind, row.record_id)
+        where = "WHERE seq BETWEEN ? AND ? AND kind = ? AND record_id = ?"
+        for part in self.applied.changes(where, span) if added else ():
+            same = added.intersection(changed_paths(model, patch_of(part)))
+            if part.seq < row.seq:
+                earlier |= same
+            elif part.seq > row.seq and same:
+                moved = still_holds(model, json.loads(part.after or "{}"), live)
+                changed |= {path for path in same if overlap(path, moved)}
+        return earlier, changed
 
     def _asked(self, path: str) -> bool:
         plain = undotted(path)
@@ -192,6 +247,9 @@ class _Undo:
         return any(spot == f or spot.startswith(f"{f}.") for spot in spots for f in self.fields)
 
 
+#: What was done: also what the store took otherwise than sent, of which each field is looked at.
+_DONE = "(status IN ('applied', 'unknown') OR (status = 'failed' AND cause = 'differs'))"
+_ASK = "Apply the plan again, which finds out; then undo it."
 _NOTHING = "Nothing has to be done."
 _BY_HAND = "Change it by hand if it should go back."
 
