@@ -354,9 +354,16 @@ def test_rows_are_flat_for_data_frames(filled: Store, tmp_path: Path) -> None:
     assert all(isinstance(value, str | int | None) for row in rows for value in row.values())
 
 
-def test_options_of_a_product_are_compared_whole(filled: Store, tmp_path: Path) -> None:
-    wider = Product(handle="tee", options=(Option(name="Size", values=("S", "M", "L")),))
-    assert list(fields(planned(filled, [wider], tmp_path))) == ["options"]
+def test_option_values_merge_as_the_variants_do(filled: Store, tmp_path: Path) -> None:
+    part = Product(handle="tee", options=(Option(name="Size", values=("M",)),))
+    assert planned(filled, [part], tmp_path).is_empty
+    whole = part.but(options=(Option(name="Size", values=("M", "L")),))
+    plan = planned(filled, [whole], tmp_path)
+    assert fields(plan)["options"][1] == [{"name": "Size", "values": ["S", "M", "L"]}]
+    plan = planned(filled, [part.but(modes={"options": "replace"})], tmp_path)
+    assert fields(plan)["options"][1] == [{"name": "Size", "values": ["M"]}]
+    other = Product(handle="tee", options=(Option(name="Colour", values=("Red",)),))
+    assert list(fields(planned(filled, [other], tmp_path))) == ["options"]
 
 
 def test_a_plan_shows_itself_in_a_notebook(filled: Store, tmp_path: Path) -> None:

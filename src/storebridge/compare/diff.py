@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic_core import to_jsonable_python
 
 from storebridge.compare.names import composed, undotted
-from storebridge.models import Model, Record
+from storebridge.models import Model, Option, Product, Record
 
 __all__ = [
     "EDITS",
@@ -193,6 +193,8 @@ def settle_lists(desired: R, live: Model) -> R:
     for name in desired.lists:
         if name in given and not _is_keyed(type(desired), name) and _mode(desired, name) == "merge":
             fields[name] = _joined(getattr(live, name), getattr(desired, name))
+    if isinstance(desired, Product) and isinstance(live, Product) and "options" in given:
+        fields["options"] = _with_values(desired, live)
     edits = [name for name in EDITS if name in given]
     for name in edits:
         target = EDITS[name]
@@ -203,6 +205,23 @@ def settle_lists(desired: R, live: Model) -> R:
         else:
             fields[target] = tuple(value for value in now if value not in asked)
     return desired.without(*edits).model_copy(update=fields) if fields else desired
+
+
+def _with_values(desired: Product, live: Product) -> tuple[Option, ...]:
+    """Return the desired options with the values that the live ones have besides.
+
+    A file with some of a product's variants names some of the values; as those variants merge,
+    so do the values. They are replaced where the options or the variants are.
+    """
+    if "replace" in (desired.modes.get("options"), _mode(desired, "variants")):
+        return desired.options
+    held = {option.name: option.values for option in live.options}
+    return tuple(
+        option.model_copy(update={"values": _joined(held[option.name], option.values)})
+        if "values" in option.given and option.name in held
+        else option
+        for option in desired.options
+    )
 
 
 def _joined(first: tuple[Any, ...], more: tuple[Any, ...]) -> tuple[Any, ...]:
