@@ -301,7 +301,7 @@ def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
     assert isinstance(problem, Problem)
     assert all(name in problem.remedy for name in FORMATS)
     with pytest.raises(SourceError, match="--format"):
-        write(tmp_path / "b.csv", [], EUR)
+        write(tmp_path / "b.pdf", [], EUR)
 
 
 def test_the_made_catalogue_is_always_the_same(tmp_path: Path) -> None:

@@ -65,7 +65,10 @@ class Reading:
     """What a file leaves open; what isn't given comes from the store."""
 
     format: Annotated[
-        str, Parameter(help="shopify-csv, woocommerce-csv or jsonl, where it isn't clear.")
+        str,
+        Parameter(
+            help="sheet, shopify-csv, woocommerce-csv, matrixify or jsonl, where it isn't clear."
+        ),
     ] = ""
     encoding: Annotated[str, Parameter(help="A codec's name, like windows-1252 or gb18030.")] = ""
     delimiter: Annotated[str, Parameter(help="What separates the cells.")] = ""
@@ -79,6 +82,10 @@ class Reading:
         Parameter(help="The unit of bare lengths."),
     ] = None
     time_zone: Annotated[str, Parameter(help="The zone of bare times, like Europe/Berlin.")] = ""
+    blank: Annotated[
+        Literal["keep", "clear"] | None,
+        Parameter(help="What a blank cell of our own sheet does to its field; keep by default."),
+    ] = None
     market_currency: Annotated[
         list[str] | None,
         Parameter(help="A market's currency, like 'switzerland=CHF'.", negative=()),

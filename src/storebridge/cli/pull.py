@@ -27,8 +27,16 @@ def pull(
     where: Annotated[
         str, Parameter(help="Only products, or records of the kind, that match.")
     ] = "",
+    fields: Annotated[
+        str,
+        Parameter(help="Only these fields of products, like price,seo.title,title[de]."),
+    ] = "",
     format: Annotated[
-        str, Parameter(help="shopify-csv, woocommerce-csv or jsonl, where it isn't clear.")
+        str,
+        Parameter(
+            help="sheet (ours, the default for CSV and XLSX), shopify-csv, woocommerce-csv, "
+            "matrixify or jsonl."
+        ),
     ] = "",
     state: StateDir = None,
 ) -> None:
@@ -40,7 +48,14 @@ def pull(
             counts[what] = count
             tick(f"Reading {what} records", count, 0)
 
-        losses = opened.pull(output, kind, where=where, format=format, on_progress=on_progress)
+        losses = opened.pull(
+            output,
+            kind,
+            where=where,
+            fields=fields.split(",") if fields else (),
+            format=format,
+            on_progress=on_progress,
+        )
     found = ", ".join(f"{count} {what}" for what, count in counts.items()) or "no"
     say(f"Wrote {found} records to {output}.")
     for loss in losses:

@@ -1,4 +1,4 @@
-"""Catalogue files in and out: Shopify and WooCommerce product tables, and lossless JSONL."""
+"""Catalogue files in and out: our own sheet, the platforms' tables, and lossless JSONL."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from storebridge.errors import Problem, SourceError
 from storebridge.formats.base import Context, Format, Loss, Sourced
 from storebridge.formats.jsonl import Jsonl
+from storebridge.formats.matrixify import Matrixify
+from storebridge.formats.sheet import Sheet
 from storebridge.formats.shopify import ShopifyCsv
 from storebridge.formats.woocommerce import WooCommerceCsv
 from storebridge.models import Record
@@ -15,8 +17,10 @@ from storebridge.models import Record
 __all__ = ["FORMATS", "Context", "Format", "Loss", "Sourced", "detect", "read", "write"]
 
 #: Every format by its word on the command line.
-_FORMATS: tuple[Format, ...] = (ShopifyCsv(), WooCommerceCsv(), Jsonl())
+_FORMATS: tuple[Format, ...] = (Sheet(), Matrixify(), ShopifyCsv(), WooCommerceCsv(), Jsonl())
 FORMATS = {found.name: found for found in _FORMATS}
+#: Formats that only recognise what is theirs alone, though others may know some of the columns.
+_SURE = ("sheet", "matrixify")
 
 
 def read(path: Path, context: Context, format: str = "") -> Iterator[Sourced | Problem]:
@@ -44,7 +48,7 @@ def write(path: Path, records: Iterable[Record], context: Context, format: str =
         path: the file; one that is there is replaced when the new one is whole.
         records: read once; WooCommerce wants collections before the products in them.
         context: how to write.
-        format: a name in `FORMATS`; empty is enough where the suffix has one format only.
+        format: a name in `FORMATS`; empty goes by the suffix, and a table is our own sheet.
 
     Raises:
         SourceError: if the format isn't clear, or a sheet has no room for the rows.
@@ -67,14 +71,16 @@ def detect(path: Path, context: Context) -> Format:
 
         table = open_table(path, context, lambda name: any(f.knows(name) for f in fitting))
         fitting = [found for found in fitting if found.recognises(table.header, context)]
+        fitting = [found for found in fitting if found.name in _SURE][:1] or fitting
     if len(fitting) != 1:
         raise _unclear(path)
     return fitting[0]
 
 
 def _by_suffix(path: Path) -> Format:
+    """Return the format that a file's suffix stands for; tables are our own sheet."""
     fitting = _suffixed(path)
-    if len(fitting) != 1:
+    if not fitting:
         raise _unclear(path)
     return fitting[0]
 

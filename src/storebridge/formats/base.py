@@ -14,7 +14,10 @@ from typing import Any, Literal, Protocol
 from storebridge.errors import Problem
 from storebridge.models import Record, StoreInfo
 
-__all__ = ["Context", "Format", "Loss", "Sourced"]
+__all__ = ["WHY", "Context", "Format", "Loss", "Sourced"]
+
+#: The column, or the key of a JSON line, that says why a row came back; every reader skips it.
+WHY = "storebridge: why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Context:
     """The store's zone (IANA name) for times that a file writes without one."""
     variant: Literal["current", "legacy"] = "current"
     """Which column names to write, where a format has two sets."""
+    blank: Literal["keep", "clear"] = "keep"
+    """What a blank cell of storebridge's own sheet does to its field."""
 
     @classmethod
     def of(cls, info: StoreInfo, **given: Any) -> Context:
@@ -55,6 +60,7 @@ class Context:
             "length_unit": info.length_unit,
             "time_zone": info.time_zone,
             "market_currencies": info.market_currencies(),
+            "location": info.only_location,
         }
         return cls(**{**facts, **given})
 

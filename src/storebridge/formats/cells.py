@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from pydantic import ValidationError
@@ -31,6 +32,7 @@ __all__ = [
     "integer",
     "key_of",
     "money_in",
+    "picker",
     "plain",
     "scalars",
     "validated",
@@ -163,6 +165,13 @@ def validated(fields: dict[str, Any], row: int, report: Report) -> Product | Non
             path = ".".join(map(str, fault["loc"]))
             report.add(row, path, "", fault["msg"], "Correct the value")
         return None
+
+
+def picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:
+    """Return a function that picks cells as a tuple, however many."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda cells: tuple(cells[place] for place in places)
 
 
 def closest(header: str, names: Iterable[str]) -> str:

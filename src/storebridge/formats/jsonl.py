@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from storebridge.errors import Problem, SourceError
-from storebridge.formats.base import Context, Loss, Sourced
+from storebridge.formats.base import WHY, Context, Loss, Sourced
 from storebridge.formats.cells import Report
 from storebridge.formats.keys import FileKeys
 from storebridge.formats.table import atomic
@@ -132,6 +132,7 @@ def _record(line: bytes, row: int, report: Report) -> tuple[Record | None, bool]
             f"Write one of: {', '.join(KINDS)}",
         )
         return None, False
+    fields.pop(WHY, None)
     delete = fields.pop("delete", False)
     if not isinstance(delete, bool):
         report.add(row, "delete", str(delete), "This is no answer", "Write true or false")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from storebridge.formats.base import Context
@@ -15,6 +14,7 @@ from storebridge.formats.cells import (
     closest,
     key_of,
     money_in,
+    picker,
     plain,
     scalars,
     validated,
@@ -55,8 +55,8 @@ class Reader:
         self._variant_rows: list[int] = []
         self._media_rows: list[int] = []
         self._survey()
-        self._own = _getter([i for i, _, _ in (*self.product, *self.product_meta)])
-        self._further = _getter([i for i, _, _ in self.shared])
+        self._own = picker([i for i, _, _ in (*self.product, *self.product_meta)])
+        self._further = picker([i for i, _, _ in self.shared])
 
     # --- the header ---------------------------------------------------------------------------
 
@@ -464,10 +464,3 @@ def _platform(fields: dict[str, Any], found: dict[str, str]) -> None:
 def _put(fields: dict[str, Any], key: str, value: Any) -> None:
     if value:
         fields[key] = value
-
-
-def _getter(places: list[int]) -> Callable[[list[str]], tuple[str, ...]]:
-    """Return a function that picks cells as a tuple, however many."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda cells: tuple(cells[place] for place in places)

@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from storebridge.errors import Problem, SourceError
-from storebridge.formats.base import Context
+from storebridge.formats.base import WHY, Context
 from storebridge.formats.cells import Losses, Report, key_of
 from storebridge.formats.text import MARK, Decoding, decoding
 
-__all__ = ["Spool", "Table", "atomic", "escape", "open_table", "unescape"]
+__all__ = ["Dialect", "Spool", "Table", "atomic", "escape", "open_table", "unescape"]
 
 _FORMULA = re.compile("'*[=+\\-@\t\r＝＋－＠]")
 _ESCAPED = re.compile("'+[=+\\-@\t\r＝＋－＠]")
@@ -57,6 +57,14 @@ def unescape(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a table of delimited text is written; for a workbook, how it would be."""
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A file's header (standard names where the context translates them) and its rows."""
 
@@ -66,6 +74,7 @@ class Table:
     """Where problems go; it names columns as the file does."""
     rows: Iterator[tuple[int, list[str]]]
     """Row numbers and cells, as many as the header has; ragged and blank rows are left out."""
+    dialect: Dialect = Dialect()
 
 
 def open_table(
@@ -89,16 +98,15 @@ def open_table(
     names = {key_of(own): standard for own, standard in context.headers.items()}
 
     def standard(cell: str) -> str:
-        return names.get(key_of(cell), cell).strip()
+        return "" if cell == WHY else names.get(key_of(cell), cell).strip()
 
     def counts(cells: Iterable[str]) -> int:
         return sum(known(standard(cell)) for cell in cells)
 
     if path.suffix.casefold() == ".xlsx":
-        rows, number = _workbook(path, counts), True
-    else:
-        rows, number = _text(path, context, counts), False
-    return _table(path, rows, standard, numeric if number else None)
+        return _table(path, _workbook(path, counts), standard, numeric, Dialect())
+    rows, dialect = _text(path, context, counts)
+    return _table(path, rows, standard, None, dialect)
 
 
 def _table(
@@ -106,6 +114,7 @@ def _table(
     rows: Iterator[tuple[int, list[Any]]],
     standard: Callable[[str], str],
     numeric: Callable[[str], bool] | None,
+    dialect: Dialect,
 ) -> Table:
     first = next(rows, None)
     if first is None:
@@ -117,7 +126,7 @@ def _table(
     report = Report(path.name, own)
     if numeric is not None:
         rows = _cell_texts(rows, [numeric(name) for name in header], report)
-    return Table(header, report, _even(rows, len(header), report))
+    return Table(header, report, _even(rows, len(header), report), dialect)
 
 
 def _even(
@@ -151,14 +160,15 @@ def _unusable(path: Path, message: str, remedy: str, row: int | None = 1) -> Sou
 
 def _text(
     path: Path, context: Context, counts: Callable[[Iterable[str]], int]
-) -> Iterator[tuple[int, list[str]]]:
+) -> tuple[Iterator[tuple[int, list[str]]], Dialect]:
     how = decoding(path, context.encoding)
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
     delimiter = _given_delimiter(path, context) or _delimiter(path, how, counts)
     rows = _csv(path, how, delimiter)
     if how.errors != "strict":
         raise SourceError(list(_undecodable(path, rows, how.encoding)))
-    return _unescaped(rows) if how.escaped else rows
+    dialect = Dialect(how.encoding, delimiter)
+    return (_unescaped(rows) if how.escaped else rows), dialect
 
 
 def _given_delimiter(path: Path, context: Context) -> str:
@@ -409,6 +419,11 @@ class Spool:
         header, rows = self._table()
         with xlsxwriter.Workbook(str(part), {"constant_memory": True}) as book:
             sheet = book.add_worksheet("Products")
+            # What is typed into a column of text stays text: 0042 and 4006381333931 are names.
+            text_format = book.add_format({"num_format": 49})  # "@"
+            for column, name in enumerate(header):
+                if not self._numeric(name):
+                    sheet.set_column(column, column, None, text_format)
             for row, cells in enumerate(chain([header], rows)):
                 if row >= _SHEET_ROWS:
                     raise _unusable(part, "A sheet has no room for so many rows", "Write CSV", row)

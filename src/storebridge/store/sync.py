@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from storebridge.adapter import Adapter
 from storebridge.engine import Engine
-from storebridge.errors import NotSupported
+from storebridge.errors import ConfigError, NotSupported
 from storebridge.flow import Request, Response, send
 from storebridge.models import (
     Category,
@@ -226,6 +226,7 @@ class Store:
         kind: str = "",
         *,
         where: str = "",
+        fields: Iterable[str] = (),
         format: str = "",
         on_progress: Callable[[str, int], None] | None = None,
         **context: Any,
@@ -236,16 +237,44 @@ class Store:
             output: the file; one that is there is replaced when the new one is whole.
             kind: one kind of record; by default the catalogue (a JSONL file holds all of it).
             where: only records that this condition matches; without a kind, of the products.
-            format: a name in `storebridge.formats.FORMATS`, where the suffix leaves it open.
+            fields: only products, with these fields and what names them: "price", "seo.title",
+                "title[de]", "metafields.custom.material", as the sheet's columns are called.
+            format: a name in `storebridge.formats.FORMATS`; by default JSONL or our own sheet,
+                by the suffix.
             on_progress: called with a kind and a count of records.
             **context: how to write, by the names of `storebridge.formats.Context`.
+
+        Raises:
+            ConfigError: for a field that products don't have, or fields of another kind.
         """
         from storebridge import formats
 
-        kinds = [kind] if kind else [each for each in _CATALOGUE if self.supports(each)]
-        records = self._records(kinds, where, on_progress or (lambda _kind, _count: None))
+        on_progress = on_progress or (lambda _kind, _count: None)
+        if wanted := tuple(fields):
+            records = self._chosen(wanted, kind, where, on_progress)
+        else:
+            kinds = [kind] if kind else [each for each in _CATALOGUE if self.supports(each)]
+            records = self._records(kinds, where, on_progress)
         given = formats.Context.of(self.info, **{"store": self.info.id, **context})
         return formats.write(Path(output), records, given, format)
+
+    def _chosen(
+        self, words: Iterable[str], kind: str, where: str, on_progress: Callable[[str, int], None]
+    ) -> Iterator[Record]:
+        """Return products with some of their fields; the words are understood at once."""
+        from storebridge.formats.sheet_fields import Fields
+
+        if kind not in ("", Product.kind):
+            raise ConfigError(f"fields can be chosen of products, not of {kind} records")
+        chosen = Fields(words)
+        found = enumerate(self.products.iter(where, fields=chosen.paths), 1)
+
+        def records() -> Iterator[Record]:
+            for count, product in found:
+                yield chosen.of(product)
+                on_progress(Product.kind, count)
+
+        return records()
 
     def _records(
         self, kinds: Sequence[str], where: str, on_progress: Callable[[str, int], None]
