@@ -27,6 +27,7 @@ COMMANDS = {
     "show": ("plan:show", "Show a plan."),
     "apply": ("apply:apply", "Make the changes of a plan, or go on with a run that was stopped."),
     "push": ("apply:push", "Plan, ask and apply in one go."),
+    "report": ("report:report", "Write a report on a plan; give back the rows that failed."),
     "undo": ("apply:undo", "Take back what a plan did."),
     "history": ("history:app", "List the plans that were applied to a store."),
     "platforms": ("platforms:platforms", "List the adapters and what they can do."),

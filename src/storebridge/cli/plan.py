@@ -64,9 +64,17 @@ def show(
     /,
     *,
     json: Json = False,
+    html: Annotated[
+        bool, Parameter(help="Write a page for a browser beside the plan.", negative=())
+    ] = False,
     limit: Annotated[int, Parameter(help="The most changes to show; 0 shows all.")] = 50,
 ) -> None:
     """Show a plan, change by change."""
+    if html:
+        from storebridge.cli.report import report
+
+        report(plan)
+        return
     with Plan.open(plan) as opened:
         if json:
             write_plan_json(opened)

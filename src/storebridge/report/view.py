@@ -1,0 +1,241 @@
+"""What a report shows of one plan or several, read in a stream, with nothing that is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from storebridge.adapter import Fit
+from storebridge.plan import Plan, PlannedChange, SkippedRow
+from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
+from storebridge.report.hide import Hiding, Secrets
+
+__all__ = ["PROBLEMS", "Entry", "FitRow", "Head", "View", "moment"]
+
+#: The statuses that need somebody's eyes.
+PROBLEMS = ("failed", "unknown", "skipped")
+_COUNTS = ("create", "update", "delete", "unchanged", "skipped", "out_of_scope")
+_CHUNK = 500
+_IN = f"(SELECT seq FROM outcomes WHERE status IN {PROBLEMS})"
+_WHICH = {
+    "all": "",
+    "problems": f"WHERE seq IN {_IN}",
+    "others": f"WHERE seq NOT IN {_IN}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a report says of a whole plan."""
+
+    path: Path
+    store: str
+    """The store's name, else its URL."""
+    facts: tuple[tuple[str, str], ...]
+    """What it was made of and for, in a person's words."""
+    planned: dict[str, int]
+    """How many records are created, updated, deleted, unchanged, skipped, out of scope."""
+    outcomes: dict[str, int]
+    """How many changes ended in each status; "open" ones were not reached."""
+    changes: int
+    created_at: str
+    """When it was made, in ISO 8601, UTC."""
+
+    @property
+    def applied(self) -> bool:
+        """Whether anything of it was applied."""
+        return self.outcomes["open"] < self.changes
+
+    @property
+    def problems(self) -> int:
+        """How many changes failed, were skipped, or ended nobody knows how."""
+        return sum(self.outcomes[status] for status in PROBLEMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change as a report may show it, with what became of it."""
+
+    store: int
+    """The place of its plan among the heads."""
+    change: PlannedChange
+    outcome: OutcomeRow | None
+    status: str
+    """Its outcome's; "planned" before the plan was applied, "open" where it wasn't reached."""
+    hidden: int
+    """How many of its fields are hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitRow:
+    """Something that a store can't hold, for how many records, and the first of them."""
+
+    store: int
+    fit: Fit
+    count: int
+
+
+class View:
+    """Plans as a report shows them; every stream can be read again."""
+
+    def __init__(self, plans: Iterable[Path], hide: Iterable[str] = ()) -> None:
+        """Take the plans' files and the names of fields that must not be seen.
+
+        Raises:
+            PlanError: if a file is no plan that this version can use.
+        """
+        self.hiding = Hiding(hide)
+        self.heads = tuple(self._head(path) for path in plans)
+
+    @property
+    def changes(self) -> int:
+        """How many changes there are in all."""
+        return sum(head.changes for head in self.heads)
+
+    @property
+    def applied(self) -> bool:
+        """Whether anything of any plan was applied."""
+        return any(head.applied for head in self.heads)
+
+    def total(self, side: Literal["planned", "outcomes"]) -> dict[str, int]:
+        """Return one of the heads' counts, summed."""
+        sums: dict[str, int] = {}
+        for head in self.heads:
+            for name, count in getattr(head, side).items():
+                sums[name] = sums.get(name, 0) + count
+        return sums
+
+    def entries(self, which: Literal["all", "problems", "others"] = "all") -> Iterator[Entry]:
+        """Yield the changes in the order in which they are applied."""
+        for place, head in enumerate(self.heads):
+            with closing(PlanFile.open(head.path)) as file:
+                rows = file.changes(_WHICH[which])
+                while chunk := list(islice(rows, _CHUNK)):
+                    marks = ", ".join("?" * len(chunk))
+                    found = file.outcomes(f"WHERE seq IN ({marks})", [row.seq for row in chunk])
+                    outcomes = {outcome.seq: outcome for outcome in found}
+                    for row in chunk:
+                        yield self._entry(place, head, row, outcomes.get(row.seq))
+
+    def skipped(self) -> Iterator[tuple[int, SkippedRow]]:
+        """Yield the records that plans leave alone, each with the place of its plan."""
+        for place, head in enumerate(self.heads):
+            with Plan.open(head.path) as plan:
+                for row in plan.skipped():
+                    yield place, self._skipped(row)
+
+    def fit(self, most: int = 1000) -> Iterator[FitRow]:
+        """Yield what stores can't hold, one row per kind, field and message, at most `most`."""
+        groups: dict[tuple[Any, ...], tuple[Fit, int]] = {}
+        for place, head in enumerate(self.heads):
+            with Plan.open(head.path) as plan:
+                for fit in plan.fit():
+                    key = (place, fit.kind, fit.field, fit.message)
+                    first, count = groups.get(key, (fit, 0))
+                    if count or len(groups) < most:
+                        groups[key] = (first, count + 1)
+        for key, (fit, count) in groups.items():
+            if not self.hiding.field(fit.field):
+                yield FitRow(key[0], self._fit(fit), count)
+
+    # -- the parts
+
+    def _head(self, path: Path) -> Head:
+        with Plan.open(path) as plan:
+            about, report = plan.about, plan.report()
+            return Head(
+                path=path,
+                store=about["store"]["name"] or about["store"]["url"],
+                facts=tuple(self._facts(plan, about)),
+                planned=dict.fromkeys(_COUNTS, 0) | plan.counts,
+                outcomes=dict(report.counts),
+                changes=report.planned,
+                created_at=about["created_at"],
+            )
+
+    def _facts(self, plan: Plan, about: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        forecast = about["forecast"] or {}
+        options = ", ".join(_options(about["options"] or {}))
+        facts = (
+            ("Store", about["store"]["url"]),
+            ("Platform", f"{about['platform']} {about['api_version'] or ''}".rstrip()),
+            ("Source", about["source"]),
+            ("Made", moment(about["created_at"])),
+            ("Takes back", about["undo_of"]),
+            ("Options", self.hiding.text(options, Secrets())),
+            ("Forecast", _forecast(forecast)),
+            ("Hidden here", ", ".join(self.hiding.names)),
+            ("Plan", plan.path.name),
+            ("Digest", plan.digest),
+        )
+        return ((name, str(value)) for name, value in facts if value)
+
+    def _entry(self, place: int, head: Head, row: ChangeRow, outcome: OutcomeRow | None) -> Entry:
+        status = outcome.status if outcome else "open" if head.applied else "planned"
+        change = PlannedChange.of(row)
+        if not self.hiding:
+            return Entry(place, change, outcome, status, 0)
+        secrets = Secrets()
+        for text in (row.before, row.after, row.reads, outcome.before if outcome else None):
+            self.hiding.collect(text or "", secrets)
+        shown = self._shown(change, secrets)
+        hidden = len(change.fields) - len(shown.fields)
+        if outcome is not None:
+            outcome = outcome._replace(
+                message=self.hiding.text(outcome.message, secrets),
+                remedy=self.hiding.text(outcome.remedy, secrets),
+                before=None,
+            )
+        return Entry(place, shown, outcome, status, hidden)
+
+    def _shown(self, change: PlannedChange, secrets: Secrets) -> PlannedChange:
+        fields = []
+        for path, before, after in change.fields:
+            was, now = self.hiding.value(path, before), self.hiding.value(path, after)
+            if was != now:
+                fields.append((self.hiding.path(path), was, now))
+        return replace(
+            change,
+            label=self.hiding.label(change.label, change.origin, secrets),
+            fields=tuple(fields),
+            reasons=tuple(self.hiding.text(reason, secrets) for reason in change.reasons),
+        )
+
+    def _skipped(self, row: SkippedRow) -> SkippedRow:
+        return row._replace(
+            label=self.hiding.label(row.label, row.origin, Secrets()),
+            message=self.hiding.text(row.message, Secrets()),
+            remedy=self.hiding.text(row.remedy, Secrets()),
+        )
+
+    def _fit(self, fit: Fit) -> Fit:
+        return replace(
+            fit,
+            label=self.hiding.label(fit.label, None, Secrets()),
+            message=self.hiding.text(fit.message, Secrets()),
+        )
+
+
+def moment(text: str) -> str:
+    """Return a time in ISO 8601 as people read it."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
+
+
+def _forecast(forecast: dict[str, Any]) -> str:
+    writes, seconds = forecast.get("writes"), forecast.get("seconds")
+    words = f"{writes:,} write{'' if writes == 1 else 's'}" if writes else ""
+    return f"{words}, about {seconds:,.0f} s at the store's rate limit" if seconds else words
+
+
+def _options(options: dict[str, Any]) -> Iterator[str]:
+    """Yield the options that were given, guards among them."""
+    for name, value in options.items():
+        if isinstance(value, dict):
+            yield from _options(value)
+        elif value not in (None, False, "", [], ()):
+            yield name if value is True else f"{name} = {value}"
