@@ -4,6 +4,9 @@
 
 COMMAND is "count", which prints how often each journal edge is passed, or "EDGE SIDE NUMBER":
 the process kills itself before or after the NUMBERth passage of an edge.
+
+KILL_CHILD_TOKEN in the environment is the token of a store with a network, which is then a sandbox:
+no time passes in waiting for its rate limit.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ import storebridge
 from storebridge.engine import Engine
 from storebridge.plan import Plan
 from storebridge.plan.file import PlanFile
+from storebridge.testing import VirtualClock
 
 #: Where intent and outcome become durable, and where requests leave in between.
 EDGES = {
@@ -59,6 +64,16 @@ def _watched(
     return passage
 
 
+def opened(url: str, state: Path) -> storebridge.Store:
+    """Return the store to apply to; on a virtual clock if it is a sandbox with a network."""
+    token = os.environ.get("KILL_CHILD_TOKEN")
+    if token is None:
+        return storebridge.open(url, state=state)
+    store = storebridge.open(url, state=state, token=token)
+    store.opening = replace(store.opening, clock=VirtualClock())
+    return store
+
+
 def main() -> int:
     path, url, state, *command = sys.argv[1:]
     seen: Counter[str] = Counter()
@@ -66,7 +81,7 @@ def main() -> int:
         watch(seen, command[0], command[1], int(command[2]))
     elif command == ["count"]:
         watch(seen)
-    with storebridge.open(url, state=Path(state)) as store, Plan.open(path) as plan:
+    with opened(url, Path(state)) as store, Plan.open(path) as plan:
         report = plan.apply(store)
     if command == ["count"]:
         print(json.dumps(seen))

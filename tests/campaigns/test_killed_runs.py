@@ -1,0 +1,211 @@
+"""A run that dies between any two steps, and is run again, ends as if nothing had happened.
+
+In this process the network dies at a request and with it the run; what resumes has nothing of the
+old run but the plan's file. In processes of their own, over HTTP, the dying is real.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import product as pairs
+from pathlib import Path
+from typing import Any
+
+import pytest
+from storebridge_template.sandbox import create
+
+from storebridge.plan import Plan
+from storebridge.store import Store
+from storebridge.store.base import Opening
+from storebridge.testing import Fault, Killed, VirtualClock, at
+from storebridge.testing.faults import Plan as Faults
+from tests.campaigns.rig import Shop, catalogue, check, docs, template
+
+DEATHS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
+CHILD = Path(__file__).parent.parent / "kill_child.py"
+posix = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+
+
+class Dying:
+    """A small plan for a shop, its undisturbed end, and runs of it that die."""
+
+    def __init__(self, folder: Path, products: int) -> None:
+        self.folder, self.rounds = folder, 0
+        self.shop = Shop(folder / "fresh")
+        self.shop.fill(catalogue(1, products))
+        wanted = catalogue(2, products + 2)[:-3] + catalogue(2, products + 2)[-2:]
+        options = {"where": "vendor = 'Acme'", "absent": "delete"}
+        self.plan = self.shop.plan(wanted, **options)
+        with self.copy() as (shop, plan):
+            assert shop.apply(plan).ok
+            self.requests, self.end = len(shop.history), docs(shop.sandbox)
+            self.creates = [e.number for e in shop.history if e.request.method == "POST"]
+
+    @contextmanager
+    def copy(self) -> Iterator[tuple[Shop, Path]]:
+        """Give the shop and the plan as they were at first."""
+        self.rounds += 1
+        with Shop(self.folder / str(self.rounds), self.shop.sandbox) as shop:
+            yield shop, Path(shutil.copy(self.plan, shop.folder))
+
+    def survives(self, *deaths: Faults) -> int:
+        """Let runs die, then run to the end; return how many died."""
+        died = 0
+        with self.copy() as (shop, plan):
+            for faults in deaths:
+                with suppress(Killed):
+                    shop.apply(plan, faults)
+                    died -= 1
+                died += 1
+                check(shop, plan)
+            report = shop.apply(plan)
+            assert report.ok, list(report.items("failed", "skipped", "unknown"))
+            check(shop, plan)
+            assert docs(shop.sandbox) == self.end
+        return died
+
+
+@pytest.fixture(scope="module")
+def dying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dying]:
+    made = Dying(tmp_path_factory.mktemp("dying"), products=2)
+    yield made
+    made.shop.sandbox.close()
+
+
+def test_killed_at_some_requests(dying: Dying) -> None:
+    places = random.Random(5).sample(list(pairs(range(dying.requests), DEATHS)), 5)
+    for number, death in places + [(each, Fault.KILLED_AFTER) for each in dying.creates]:
+        assert dying.survives(at({number: death})) == 1, (number, death)
+
+
+def test_killed_and_killed_again(dying: Dying) -> None:
+    killed_again(dying, rounds=3)
+
+
+def killed_again(dying: Dying, rounds: int) -> None:
+    """Kill a run, and then its resume, both anywhere."""
+    chance = random.Random(6)
+    died = 0
+    for _ in range(rounds):
+        first, second = chance.randrange(dying.requests), chance.randrange(10)
+        died += dying.survives(
+            at({first: chance.choice(DEATHS)}), at({second: chance.choice(DEATHS)})
+        )
+    assert died > rounds
+
+
+@pytest.mark.soak
+def test_killed_at_every_request(dying: Dying) -> None:
+    for number, death in pairs(range(dying.requests), DEATHS):
+        assert dying.survives(at({number: death})) == 1, (number, death)
+    killed_again(dying, rounds=200)
+
+
+# -- real processes
+
+
+class Platform:
+    """The sandbox as a server of its own, and children that apply a plan to it and die."""
+
+    def __init__(self, folder: Path, products: int) -> None:
+        self.folder, self.file = folder, folder / "server.db"
+        command = [sys.executable, "-m", "storebridge_template.sandbox", "--state", str(self.file)]
+        self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.server.stdout is not None
+        self.url = self.server.stdout.readline().strip()
+        self.sandbox = create(self.file)
+        self.fresh = create()
+        with self.store() as store:
+            with store.plan(catalogue(1, products), folder / "old.plan", stock=True) as plan:
+                assert plan.apply(store).ok
+            store.plan(catalogue(2, 2 * products), folder / "fresh.plan", stock=True).close()
+        self.sandbox.db.backup(self.fresh.db)
+
+    def close(self) -> None:
+        self.server.kill()
+        self.server.communicate()
+        self.sandbox.close()
+        self.fresh.close()
+
+    def store(self) -> Store:
+        """Return the store over HTTP, on a virtual clock."""
+        opening = Opening(state=self.folder / "state", clock=VirtualClock())
+        return Store(template(self.url), opening)
+
+    def reset(self) -> Path:
+        """Put the platform back and return a new copy of the plan."""
+        self.fresh.db.backup(self.sandbox.db)
+        shutil.rmtree(self.folder / "state")
+        return Path(shutil.copy(self.folder / "fresh.plan", self.folder / "apply.plan"))
+
+    def start(self, plan: Path, *command: str) -> subprocess.Popen[str]:
+        arguments = [plan, f"template+{self.url}", self.folder / "state", *command]
+        return subprocess.Popen(
+            [sys.executable, str(CHILD), *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "KILL_CHILD_TOKEN": "child"},
+        )
+
+    def finish(self, plan: Path) -> dict[str, Any]:
+        """Apply once more and return what is on the platform then."""
+        with self.store() as store, Plan.open(plan) as made:
+            report = made.apply(store)
+        assert report.ok, list(report.items("failed", "skipped", "unknown"))
+        return docs(self.sandbox)
+
+    def edges(self) -> tuple[list[tuple[str, str, str]], float, dict[str, Any]]:
+        """Return the edges that an undisturbed run passes, how long it takes and how it ends."""
+        plan, started = self.reset(), time.monotonic()
+        out, errors = (child := self.start(plan, "count")).communicate(timeout=120)
+        assert child.returncode == 0, errors
+        passed = [
+            (edge, side, str(number))
+            for edge, count in json.loads(out).items()
+            for side in ("before", "after")
+            for number in range(1, count + 1)
+        ]
+        return passed, time.monotonic() - started, docs(self.sandbox)
+
+
+def kill_children(folder: Path, products: int, edges: int | None, moments: int) -> None:
+    """Kill children at so many edges (None: all) and random moments, and finish each run."""
+    platform, chance = Platform(folder, products), random.Random(9)
+    try:
+        places, whole, end = platform.edges()
+        for place in places if edges is None else chance.sample(places, edges):
+            child = platform.start(plan := platform.reset(), *place)
+            _, errors = child.communicate(timeout=120)
+            assert child.returncode == -9, f"{place}: {errors}"
+            assert platform.finish(plan) == end, place
+        hits = 0
+        for _ in range(moments):
+            child, moment = platform.start(plan := platform.reset()), chance.uniform(0.4, 1) * whole
+            time.sleep(moment)
+            child.kill()
+            child.communicate()
+            hits += child.returncode == -9
+            assert platform.finish(plan) == end, moment
+        assert hits > moments // 4, "too few runs were killed before their end"
+    finally:
+        platform.close()
+
+
+@posix
+def test_children_killed_over_http(tmp_path: Path) -> None:
+    kill_children(tmp_path, products=2, edges=4, moments=3)
+
+
+@posix
+@pytest.mark.soak
+def test_children_killed_over_http_for_long(tmp_path: Path) -> None:
+    kill_children(tmp_path, products=20, edges=None, moments=200)
