@@ -54,7 +54,7 @@ class Report:
         causes = plan.count(
             "SELECT cause, COUNT(*) FROM outcomes WHERE status = 'skipped' GROUP BY cause"
         )
-        return cls(plan.path.resolve(), store, counts, planned, causes.get("conflict", 0))
+        return cls(plan.path, store, counts, planned, causes.get("conflict", 0))
 
     @property
     def ok(self) -> bool:
