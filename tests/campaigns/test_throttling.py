@@ -52,7 +52,7 @@ class Throttle:
         return response
 
     def _refusal(self, now: float) -> Response:
-        wait = self.chance.choice((0, 1, 7, 90))
+        wait = self.chance.choice((0, 1, 7, 40))
         date = formatdate(now + wait, usegmt=True)
         shapes = (
             *THROTTLES,
@@ -101,7 +101,7 @@ def throttled(folder: Path, seed: int, products: int, **how: float) -> tuple[Thr
 def every_shape(folder: Path, rounds: int, products: int) -> int:
     """Let any request be refused, in any shape; return how many were."""
     return sum(
-        throttled(folder / str(seed), seed, products, rate=(0.3, 0.6, 0.1)[seed % 3])[0].refused
+        throttled(folder / str(seed), seed, products, rate=(0.3, 0.45, 0.1)[seed % 3])[0].refused
         for seed in range(rounds)
     )
 
@@ -116,12 +116,12 @@ def foreign_traffic(folder: Path, rounds: int, products: int) -> None:
 
 
 def test_every_shape_of_throttling_clears(tmp_path: Path) -> None:
-    assert every_shape(tmp_path, rounds=2, products=5) > 30
+    assert every_shape(tmp_path, rounds=2, products=5) > 20
 
 
 @pytest.mark.soak
 def test_every_shape_of_throttling_clears_for_long(tmp_path: Path) -> None:
-    assert every_shape(tmp_path, rounds=60, products=40) > 6000
+    assert every_shape(tmp_path, rounds=60, products=40) > 4000
 
 
 def test_foreign_traffic_costs_few_tries(tmp_path: Path) -> None:
