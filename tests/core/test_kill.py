@@ -194,5 +194,5 @@ def test_killed_at_a_few_random_moments(rig: Rig, undisturbed: list[Any]) -> Non
 def test_killed_at_two_hundred_random_moments(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    large = Rig(tmp_path_factory.mktemp("kill"), products=3000)
+    large = Rig(tmp_path_factory.mktemp("kill"), products=600)
     kill_at_random(large, large.finish(large.reset()), 200)
