@@ -53,17 +53,12 @@ def build(
         SourceError: for everything that is wrong with the source, at once.
         Refused: with `strict`, if the store can't hold something.
     """
-    file = PlanFile.create(output)
-    try:
-        with calm_collector(), Spool.temporary(output.resolve().parent) as spool:
-            builder = _Builder(store, file, spool, options, transforms, on_progress)
-            builder.read(source)
-            builder.compare()
-            builder.finish()
-    except BaseException:
-        file.close()
-        output.unlink(missing_ok=True)
-        raise
+    folder = output.resolve().parent
+    with calm_collector(), PlanFile.making(output) as file, Spool.temporary(folder) as spool:
+        builder = _Builder(store, file, spool, options, transforms, on_progress)
+        builder.read(source)
+        builder.compare()
+        builder.finish()
     return file
 
 
@@ -316,7 +311,7 @@ class _Builder:
     # -- the end
 
     def finish(self) -> None:
-        """Order, count, forecast and seal."""
+        """Count and forecast; with `strict`, refuse what the store can't hold."""
         self.changes.finish()
         fits = next(self.file.fit(), None)
         if self.options.strict and fits is not None:
@@ -324,7 +319,6 @@ class _Builder:
                 f"--strict: the store can't hold {fits[2]} of {fits[0]} {fits[1]!r}: {fits[3]}"
             )
         self.file.put_meta(forecast=_forecast(self.store, self.file))
-        self.file.seal()
 
 
 def _parse(text: str) -> Where | None:

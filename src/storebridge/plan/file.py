@@ -160,6 +160,19 @@ class PlanFile:
         return cls(path, db)
 
     @classmethod
+    @contextmanager
+    def making(cls, path: Path) -> Iterator[PlanFile]:
+        """Give a new plan file, and seal it in the end; after an error no file is left."""
+        file = cls.create(path)
+        try:
+            yield file
+            file.seal()
+        except BaseException:
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
+
+    @classmethod
     def open(cls, path: Path) -> PlanFile:
         """Return an existing plan file.
 

@@ -34,28 +34,22 @@ def replan(refused: PlanFile, store: Store, output: Path) -> PlanFile:
     """
     refused.check_seal()
     check_store(refused, store)
-    file = PlanFile.create(output)
-    try:
-        with Spool.temporary(output.resolve().parent) as spool:
-            file.put_meta(
-                created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                forecast={},
-                source=f"conflicts of {refused.path.name}",
-                **{name: refused.meta(name) for name in _SAME},
-            )
-            changes = Changes(store, file, spool, PlanOptions(stock=True, status=""))
-            seqs = [o.seq for o in refused.outcomes(_REFUSED)]
-            for chunk in chunks(seqs, 200):
-                marks = ", ".join("?" * len(chunk))
-                for row in refused.changes(f"WHERE seq IN ({marks})", chunk):
-                    _again(row, store, spool, changes)
-                changes.flush()
-            changes.finish(by_part=True)
-        file.seal()
-    except BaseException:
-        file.close()
-        output.unlink(missing_ok=True)
-        raise
+    folder = output.resolve().parent
+    with PlanFile.making(output) as file, Spool.temporary(folder) as spool:
+        file.put_meta(
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            forecast={},
+            source=f"conflicts of {refused.path.name}",
+            **{name: refused.meta(name) for name in _SAME},
+        )
+        changes = Changes(store, file, spool, PlanOptions(stock=True, status=""))
+        seqs = [o.seq for o in refused.outcomes(_REFUSED)]
+        for chunk in chunks(seqs, 200):
+            marks = ", ".join("?" * len(chunk))
+            for row in refused.changes(f"WHERE seq IN ({marks})", chunk):
+                _again(row, store, spool, changes)
+            changes.flush()
+        changes.finish(by_part=True)
     return file
 
 

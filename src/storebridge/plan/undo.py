@@ -61,19 +61,12 @@ def undo(
         fields: only these fields ("price", "seo.title"); creates and deletes stay as they are.
     """
     check_store(applied, store)
-    inverse = PlanFile.create(output)
-    try:
-        with Spool.temporary(output.resolve().parent) as spool:
-            inverse.put_meta(**_head(applied, store))
-            changes = Changes(store, inverse, spool, PlanOptions(stock=True, status=""))
-            _Undo(applied, store, spool, changes, where, fields).run()
-            changes.finish(by_part=True)
-        inverse.put_meta(forecast={})
-        inverse.seal()
-    except BaseException:
-        inverse.close()
-        output.unlink(missing_ok=True)
-        raise
+    folder = output.resolve().parent
+    with PlanFile.making(output) as inverse, Spool.temporary(folder) as spool:
+        inverse.put_meta(forecast={}, **_head(applied, store))
+        changes = Changes(store, inverse, spool, PlanOptions(stock=True, status=""))
+        _Undo(applied, store, spool, changes, where, fields).run()
+        changes.finish(by_part=True)
     return inverse
 
 
