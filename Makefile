@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench soak readme clean
+.PHONY: help demo test check schemas bench soak readme clean
 
 help:  ## Show what there is to do
 	@sed -n 's/^\([a-z]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -28,14 +28,18 @@ check: $(READY)  ## Check format, lint, types, layers, secrets and cassettes
 	$(BIN)/python tests/check_secrets.py
 	$(BIN)/python tests/check_cassettes.py
 
+schemas: $(READY)  ## Fetch Shopify's official schemas (needs npm); the tests compare with them
+	$(BIN)/python tests/adapters/shopify/schema.py
+
 bench: $(READY)  ## Measure speed and memory; prints ratios
 	$(BIN)/python benchmarks/run.py
 
 soak: $(READY)  ## Run the long fault and kill campaigns
 	$(BIN)/python -m pytest -q -n auto -m soak
 
-readme: $(READY)  ## Write the session and the capability table into the README
-	$(BIN)/python tests/test_readme.py
+readme: $(READY)  ## Write what the commands print into the README and docs
+	$(BIN)/python -m tests.test_readme
+	$(BIN)/python -m tests.test_docs
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

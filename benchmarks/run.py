@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from tests.catalogue import write_shopify_csv  # noqa: E402 - the tests' folder is found only now
+from tests.catalogue import write_feed, write_shopify_csv  # noqa: E402 - the tests' folder is found only now
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,22 @@ def speed(folder: Path, products: int) -> list[str]:
     ]
 
 
+def feed(folder: Path, products: int) -> list[str]:
+    """Return table rows for a feed of two SKUs for each product, in the store that `speed` filled.
+
+    Their ratio is that of CPU time.
+    """
+    source, home = str(folder / "feed.csv"), str(folder / "speed")
+    write_feed(Path(source), products, products * 2)
+    models = measure("steps.py", "feed_models", source, home)
+    plan = measure("steps.py", "feed", source, home)
+    size = f"{products * 2:,} of {products * 5:,} SKUs"
+    return [
+        _row(f"read a feed of {size} and the store through the models", models, "1.0", ""),
+        _row("plan that feed", plan, f"{plan.cpu / models.cpu:.1f} (CPU)", "at most 3"),
+    ]
+
+
 def memory(folder: Path, small: int, large: int) -> list[str]:
     """Return table rows for the peak memory of CSV and JSONL at two sizes."""
     rows = []
@@ -105,7 +121,7 @@ def _row(what: str, took: Measured, ratio: str, bar: str) -> str:
     return f"| {what} | {took.wall:.1f} s | {took.cpu:.1f} s | {ratio} | {bar} |"
 
 
-def _startup_row(line: str) -> str:
+def _printed_row(line: str) -> str:
     """Return a table row of a line like "a / b: 0.85 (at most 1.3; 271 ms / 318 ms)"."""
     what, _, told = line.partition(": ")
     ratio, _, rest = told.partition(" (")
@@ -122,10 +138,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = speed(folder, options.products)
-        startup = subprocess.run(
-            [sys.executable, str(HERE / "startup.py")], check=True, capture_output=True, text=True
-        )
-        rows += map(_startup_row, startup.stdout.splitlines())
+        rows += feed(folder, options.products)
+        for script in ("startup.py", "stores.py"):
+            printed = subprocess.run(
+                [sys.executable, str(HERE / script)], check=True, stdout=subprocess.PIPE, text=True
+            )
+            rows += map(_printed_row, printed.stdout.splitlines())
         rows += memory(folder, options.products, options.large)
     head = [
         f"Python {platform.python_version()}, {os.cpu_count()} cores, {date.today()}.",

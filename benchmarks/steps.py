@@ -41,6 +41,23 @@ def models(source: str, folder: str) -> None:
     assert in_file == in_store
 
 
+def feed_models(source: str, folder: str) -> None:
+    """Read a feed and the store through the models, and do nothing with them."""
+    with _store(folder) as store:
+        context = Context(currency=store.info.currency, location=store.info.only_location)
+        assert all(isinstance(item, Sourced) for item in read(Path(source), context))
+        assert sum(1 for _ in store.products.iter())
+
+
+def feed(source: str, folder: str) -> None:
+    """Plan a feed of stock and prices."""
+    output = Path(folder) / "feed.plan"
+    output.unlink(missing_ok=True)
+    with _store(folder) as store, store.plan(Path(source), output, stock=True) as made:
+        rows = Path(source).read_text(encoding="utf-8").count("\n") - 1
+        assert made.counts["update"] == rows, made.counts
+
+
 def replan(source: str, folder: str) -> None:
     """Plan again with nothing to change."""
     output = Path(folder) / "again.plan"

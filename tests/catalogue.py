@@ -70,6 +70,18 @@ def write_shopify_csv(path: Path, products: int, variants_each: int = 5, seed: i
             writer.writerows(_rows(number, variants_each, chance))
 
 
+def write_feed(path: Path, products: int, rows: int, seed: int = 0) -> None:
+    """Write quantities and prices of so many SKUs of that catalogue, in no order."""
+    chance = random.Random(seed)
+    skus = [f"P{number:07d}-{place + 1}" for number in range(products) for place in range(5)]
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(("sku", "qty", "price"))
+        for sku in chance.sample(skus, rows):
+            # More than the catalogue has, so that every row changes something.
+            writer.writerow((sku, chance.randrange(200, 900), f"{chance.randrange(900, 29900)}.99"))
+
+
 def _rows(number: int, variants_each: int, chance: random.Random) -> Iterator[dict[str, str]]:
     good, kind = chance.choice(_GOODS), chance.choice(_KINDS)
     title, maker = f"{kind} {good} {number}", chance.choice(_MAKERS)

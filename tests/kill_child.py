@@ -5,8 +5,8 @@
 COMMAND is "count", which prints how often each journal edge is passed, or "EDGE SIDE NUMBER":
 the process kills itself before or after the NUMBERth passage of an edge.
 
-KILL_CHILD_TOKEN in the environment is the token of a store with a network, which is then a sandbox:
-no time passes in waiting for its rate limit.
+KILL_CHILD_KEYS in the environment are the credentials of a store with a network, as JSON, which is
+then a sandbox: no time passes in waiting for its rate limit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,11 +67,11 @@ def _watched(
 
 def opened(url: str, state: Path) -> storebridge.Store:
     """Return the store to apply to; on a virtual clock if it is a sandbox with a network."""
-    token = os.environ.get("KILL_CHILD_TOKEN")
-    if token is None:
+    keys = os.environ.get("KILL_CHILD_KEYS")
+    if keys is None:
         return storebridge.open(url, state=state)
-    store = storebridge.open(url, state=state, token=token)
-    store.opening = replace(store.opening, clock=VirtualClock())
+    store = storebridge.open(url, state=state, **json.loads(keys))
+    store.opening = replace(store.opening, clock=VirtualClock(time.time()))
     return store
 
 

@@ -1,20 +1,30 @@
-"""The benchmarks compare like with like: the floor writes the records that the reader makes."""
+"""The benchmarks run, and compare like with like: the floor writes what the reader makes."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
-from storebridge.formats import Context, Sourced, read
-from tests.catalogue import MARKETS, write_shopify_csv
+import pytest
 
-FLOOR = Path(__file__).parent.parent / "benchmarks" / "floor.py"
+from storebridge.formats import Context, Sourced, read
+from storebridge.models import Record
+from storebridge.plan.live import Live
+from tests.catalogue import MARKETS, write_feed, write_shopify_csv
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 def floor() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("floor", FLOOR)
+    return script("floor")
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -34,3 +44,33 @@ def test_the_floor_writes_the_same_records(tmp_path: Path) -> None:
         if isinstance(item, Sourced)
     ]
     assert list(floor().products(source)) == ours
+
+
+def test_every_row_of_a_large_feed_is_planned_in_few_look_ups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, folder = script("steps"), str(tmp_path)
+    catalogue, feed = tmp_path / "catalogue.csv", tmp_path / "feed.csv"
+    write_shopify_csv(catalogue, 120)
+    write_feed(feed, 120, 480)
+    steps.apply(str(catalogue), folder)
+    steps.feed_models(str(feed), folder)
+    found: list[int] = []
+    find = Live.find
+    monkeypatch.setattr(Live, "find", lambda self, names: _counted(find(self, names), found))
+    steps.feed(str(feed), folder)
+    assert sum(found) < 120 * 1.2  # each product once, though the feed is in no order
+
+
+def _counted(records: dict[str, Record], found: list[int]) -> dict[str, Record]:
+    found.append(len(records))
+    return records
+
+
+def test_woocommerce_is_measured_against_its_sandbox() -> None:
+    command = [BENCHMARKS / "woocommerce.py", "--products=2", "--rounds=1", "--only=write"]
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| create 2 simple products: ") == 4

@@ -15,6 +15,7 @@ PUBLIC = [
     "storebridge.adapter",
     "storebridge.errors",
     "storebridge.flow",
+    "storebridge.jobs",
     "storebridge.models",
     "storebridge.plan",
     "storebridge.store",

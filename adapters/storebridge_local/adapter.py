@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from storebridge.adapter import Adapter, Credentials, Records
 from storebridge.errors import ConfigError, NotSupported, StorebridgeError
 from storebridge.flow import Flow, Request, Response, call
-from storebridge.models import Category, Customer, Location, Market, StoreInfo
+from storebridge.models import Category, Customer, Discount, Location, Market, Review, StoreInfo
 from storebridge.models.text import Locale
 from storebridge.models.units import LengthUnit, WeightUnit
 from storebridge_local.collections import CollectionRecords
@@ -66,8 +66,10 @@ class LocalAdapter(Adapter):
             LocalRecords(self._database, Category, required="path"),
             CollectionRecords(self._database),
             ProductRecords(self._database),
+            LocalRecords(self._database, Discount, finds=("code", "title")),
             LocalRecords(self._database, Customer, finds=("email",)),
             OrderRecords(self._database),
+            LocalRecords(self._database, Review, finds=("text",)),
         )
         self._kinds = {records.model.kind: records for records in kinds}
 
@@ -125,6 +127,11 @@ class LocalAdapter(Adapter):
     def error(self, response: Response) -> StorebridgeError | None:
         """Return None: a local store gives no answers over HTTP."""
         return None
+
+    def picture(self, url: str) -> str:
+        """Return the file of a picture that was uploaded: its address works in this store only."""
+        path = self._database.shelf.file_of(url)
+        return url if path is None else path.resolve().as_uri()
 
     def close(self) -> None:
         """Close the file; the next operation opens it again."""

@@ -24,6 +24,7 @@ from typing import TypeVar
 
 from storebridge.errors import ConfigError, Refused, StorebridgeError, Unavailable
 from storebridge.models import Location, Record
+from storebridge_local.shelf import Shelf, Uploads
 
 __all__ = ["MEMORY", "Database", "Session", "composed", "ids_json", "moment"]
 
@@ -75,9 +76,9 @@ def moment(when: datetime) -> int:
 class Session:
     """One transaction: a consistent view of the store, and what is common to all kinds."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, shelf: Shelf) -> None:
         """Take a connection in which a transaction has begun."""
-        self._connection = connection
+        self._connection, self._shelf = connection, shelf
         self._next_id = 0
         self.now = datetime.now(UTC)
         self.stamp = moment(self.now)
@@ -93,6 +94,11 @@ class Session:
     def currency(self) -> str:
         """The store's currency."""
         return self.fact("currency")
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """The picture files that this transaction takes in."""
+        return Uploads(self._shelf, self.fact("identity"))
 
     @cached_property
     def locations(self) -> Mapping[str, str]:
@@ -163,6 +169,7 @@ class Database:
     def __init__(self, path: str, facts: Mapping[str, str]) -> None:
         """Name the file, and the facts that it gets if it is made now."""
         self._path, self._facts = path, dict(facts)
+        self.shelf = Shelf(None if path == MEMORY else Path(f"{path}.pictures"))
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._process = 0
@@ -199,7 +206,7 @@ class Database:
             connection = self._open()
             connection.execute(begin)
             try:
-                yield Session(connection)
+                yield Session(connection, self.shelf)
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):

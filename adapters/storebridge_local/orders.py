@@ -8,7 +8,7 @@ from storebridge_local.records import LocalRecords, Values
 
 __all__ = ["OrderRecords"]
 
-_NUMBERED = ("line_items", "shipping_lines", "fulfillments", "refunds", "payments")
+_NUMBERED = ("line_items", "shipping_lines", "fulfillments", "refunds", "payments", "comments")
 
 
 class OrderRecords(LocalRecords[Order]):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from pydantic_core import PydanticSerializationError
@@ -29,6 +31,8 @@ Values = dict[str, Any]
 #: How many records or changes one call takes: enough that a commit costs little per record.
 CHUNK = 500
 
+#: What the keys of these kinds are made of.
+_NAMED_BY = {"discount": ("codes", "title"), "review": ("product", "author", "email", "body")}
 _NO_SEO = Seo(title="", description="")
 _STORED: dict[type[Model], frozenset[str]] = {}
 
@@ -183,9 +187,7 @@ class LocalRecords(Records[T], Generic[T]):
             session.remember_made(batch.id, applied)
             records = {one.id: one for one in self.shown(session, tuple(held.values()))}
             return tuple(
-                Outcome(change=one.change, status=one.status, id=one.id, record=records[one.id])
-                if one.id in records
-                else one
+                replace(one, record=records[one.id]) if one.id in records else one
                 for one in outcomes
             )
 
@@ -194,9 +196,12 @@ class LocalRecords(Records[T], Generic[T]):
     ) -> Outcome:
         """Return the outcome of a change that was made before its outcome was known."""
         record = self._held(session, record_id)
+        made: Mapping[str, str] = {}
         if record is not None:
             held[record_id] = record
-        return Outcome(change=change.id, status=Status.APPLIED, id=record_id)
+            with suppress(Rejected):  # a file may have gone since it was taken in
+                made = session.uploads.made(change.desired, record)
+        return Outcome(change=change.id, status=Status.APPLIED, id=record_id, media=made)
 
     def _outcome(
         self, session: Session, batch: Batch[T], change: Change[T], held: dict[str, T]
@@ -208,13 +213,14 @@ class LocalRecords(Records[T], Generic[T]):
             return Outcome.failure(change.id, error)
         if change.action == "delete":
             held.pop(record.id, None)
-        else:
-            held[record.id] = record
-        return Outcome(change=change.id, status=status, id=record.id)
+            return Outcome(change=change.id, status=status, id=record.id)
+        held[record.id] = record
+        made = session.uploads.made(change.desired, record)
+        return Outcome(change=change.id, status=status, id=record.id, media=made)
 
     def _make(self, session: Session, batch: Batch[T], change: Change[T]) -> tuple[Status, T]:
         if change.action == "create":
-            values = _fresh(self._empty, self.settle(session, change.desired))
+            values = _fresh(self._empty, self._settled(session, change))
             return self._store(session, batch, self._empty, {**values, "id": session.new_id()})
         live = self._target(session, change)
         if change.action == "delete":
@@ -222,8 +228,11 @@ class LocalRecords(Records[T], Generic[T]):
             return Status.APPLIED, live
         if self._touches_members(change):
             (live,) = self._joined(session, (live,))
-        values = merge(live, self.settle(session, change.desired), change.removed)
+        values = merge(live, self._settled(session, change), change.removed)
         return self._store(session, batch, live, {**values, "id": live.id})
+
+    def _settled(self, session: Session, change: Change[T]) -> T:
+        return session.uploads.settled(self.settle(session, change.desired))
 
     def _target(self, session: Session, change: Change[T]) -> T:
         """Return the live record of a change; one just created is known by its key only."""
@@ -399,7 +408,8 @@ def _stored(model: type[Model]) -> frozenset[str]:
 
 def _naming(model: type[Record]) -> frozenset[str]:
     """Return the fields of a record that its keys are made of."""
-    return _stored(model) & {"key", "handle", "sku", "path", "name", "email", "number"}
+    own = _NAMED_BY.get(model.kind, ("handle", "sku", "path", "name", "email", "number"))
+    return _stored(model) & {"key", *own}
 
 
 def numbered(session: Session, elements: Sequence[M], known: Iterable[str]) -> tuple[M, ...]:
@@ -427,7 +437,8 @@ def _times(model: type[Record], session: Session, live: Record, values: Values) 
 def _taken(kind: str, name: str, other: int) -> Conflict:
     word, _, value = name.partition(":")
     # What a person is called by must not spread into reports.
-    shown = f"{word} {value!r}" if kind != "customer" or word == "key" else f"this {word}"
+    personal = kind in ("customer", "review") and word != "key"
+    shown = f"this {word}" if personal else f"{word} {value!r}"
     return Conflict(
         f"{shown} belongs to the {kind} with id {other}.",
         fields={word: "taken"},

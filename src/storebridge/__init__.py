@@ -16,29 +16,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from storebridge.errors import StorebridgeError
+    from storebridge.jobs import Job
     from storebridge.models import Money, Product, Variant
-    from storebridge.plan import Plan
+    from storebridge.plan import Plan, PlanFolder, plan_all
     from storebridge.store import AsyncStore, Store, open, open_async, stores
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AsyncStore": "storebridge.store",
+    "Job": "storebridge.jobs",
     "Money": "storebridge.models",
     "Plan": "storebridge.plan",
+    "PlanFolder": "storebridge.plan",
     "Product": "storebridge.models",
     "Store": "storebridge.store",
     "StorebridgeError": "storebridge.errors",
     "Variant": "storebridge.models",
     "open": "storebridge.store",
     "open_async": "storebridge.store",
+    "plan_all": "storebridge.plan",
     "stores": "storebridge.store",
 }
 
 __all__ = [
     "AsyncStore",
+    "Job",
     "Money",
     "Plan",
+    "PlanFolder",
     "Product",
     "Store",
     "StorebridgeError",
@@ -46,6 +52,7 @@ __all__ = [
     "__version__",
     "open",
     "open_async",
+    "plan_all",
     "stores",
 ]
 

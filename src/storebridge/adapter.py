@@ -32,6 +32,7 @@ __all__ = [
     "Fit",
     "Level",
     "Limits",
+    "MediaLimits",
     "Outcome",
     "Page",
     "Query",
@@ -175,6 +176,20 @@ class Level:
     rate: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLimits:
+    """What a platform takes as a picture file; checked before anything is written."""
+
+    pixels: int = 0
+    """The most pixels (width times height); 0 means that no limit is known."""
+    bytes: int = 0
+    """The largest file."""
+    kinds: frozenset[str] = frozenset()
+    """What it may be: "jpeg", "png", "gif", "webp", "avif", "heic", ...; empty means all."""
+    source: str = ""
+    """Where it is written down: the platform's page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What `prepare` signs requests with; shown nowhere."""
@@ -194,11 +209,25 @@ class Records(ABC, Generic[T]):
     fields: Mapping[str, Field]
     """What the platform can hold, by field path ("title", "variants.price")."""
     finds: tuple[str, ...] = ("id",)
-    """The kinds of key that `fetch` takes, besides "id": "handle", "sku", "key", ..."""
+    """The kinds of key that `fetch` takes, besides "id": "handle", "sku", "key", ...
+
+    In the order in which they cost least to look up: what a plan creates is looked for once more,
+    just before it is sent, by the first of them that the record has.
+    """
     batch_size: int = 50
     """The most changes that one `write` gets."""
     fetch_size: int = 50
     """The most keys that one `fetch` gets."""
+    shares_media: bool = False
+    """Whether a medium's id may be given for another record of the store too.
+
+    Then a source is uploaded once per store: a plan gives the id that it has got, and the medium
+    is attached.
+    """
+    copies_media: bool = False
+    """Whether the store keeps a copy of each picture under an address of its own, so that a
+    medium can't be known by the address that it was made of."""
+    media_limits: MediaLimits = MediaLimits()
 
     @abstractmethod
     def page(self, query: Query, cursor: str) -> Flow[Page[T]]:
@@ -222,6 +251,14 @@ class Records(ABC, Generic[T]):
     def check(self, record: T) -> Iterable[Fit]:
         """Return what the platform is known to refuse about a desired record."""
         return ()
+
+    def is_late(self, record: T) -> bool:
+        """Return whether a record can be written only once the others of its kind are there.
+
+        A plan sends it after them. That is for the platform's own fields that name other records
+        (a bundle's members); what the model itself refers to is seen to without it.
+        """
+        return False
 
     def lanes(self, change: Change[T]) -> tuple[str, ...]:
         """Return what no two flows may touch at once; by default the record itself."""
@@ -257,6 +294,11 @@ class Adapter(ABC):
     def base_url(self) -> str:
         """Where requests go: scheme, host and common path. Empty for a store without a network."""
         return ""
+
+    @property
+    def signs_requests(self) -> bool:
+        """Whether requests are signed and carry no secret, so that they may go over plain http."""
+        return False
 
     @property
     def limits(self) -> Limits:
@@ -302,6 +344,10 @@ class Adapter(ABC):
     def level(self, response: Response) -> Level | None:
         """Return what an answer says about the rate limit."""
         return None
+
+    def picture(self, url: str) -> str:
+        """Return where another store can read a picture of this one; by default its address."""
+        return url
 
     def normalise(self, record: T) -> T:
         """Return a desired record as the platform would give it back (trimmed, folded)."""

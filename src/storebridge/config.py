@@ -36,6 +36,7 @@ __all__ = [
     "StoreConfig",
     "add",
     "allow",
+    "anchored",
     "env_name",
     "is_secret",
     "is_url",
@@ -51,6 +52,8 @@ __all__ = [
 Access = Literal["read", "write"]
 
 FILE, SECRETS = "storebridge.toml", "secrets.toml"
+#: The tag of every named store.
+ALL = "all"
 #: Platforms that live on this machine; nobody's shop is in danger there.
 LOCAL = frozenset({"local", "sandbox"})
 
@@ -117,7 +120,7 @@ def stores() -> dict[str, StoreConfig]:
 
 
 def resolve(text: str) -> list[StoreConfig]:
-    """Return the stores that a name, a tag ("@eu") or a URL means; never none.
+    """Return the stores that a name, a tag ("@eu", "@all" for each) or a URL means; never none.
 
     A URL that is given directly may be written to: whoever gives it says so.
 
@@ -256,7 +259,7 @@ def _check_name(name: str) -> None:
 
 def _tagged(tag: str) -> list[StoreConfig]:
     known = stores().values()
-    found = [config for config in known if tag in config.tags]
+    found = [config for config in known if tag in (*config.tags, ALL)]
     if found:
         return found
     tags = sorted({f"@{each}" for config in known for each in config.tags})
@@ -313,10 +316,10 @@ def _store(name: str, table: dict[str, Any], file: Path) -> StoreConfig:
     access = table.get("access", "write" if _parsed(url)["platform"] in LOCAL else "read")
     if access not in ("read", "write"):
         raise ConfigError(f'{where}: access is "read" or "write", not {access!r}.')
-    return StoreConfig(_anchored(url, file.parent), name, tuple(tags), access, live, options, file)
+    return StoreConfig(anchored(url, file.parent), name, tuple(tags), access, live, options, file)
 
 
-def _anchored(url: str, folder: Path) -> str:
+def anchored(url: str, folder: Path) -> str:
     """Return the URL of a store in a file with the path seen from the configuration's folder."""
     platform, rest = _parsed(url)["platform"], _parsed(url)["rest"]
     if platform != "local" or not rest or rest.startswith(("?", ":")):

@@ -2,14 +2,15 @@
 
 They keep the rules of plans: every key that hits must hit one record, only what differs is sent,
 references become ids, one change is one part, a lost answer is looked into, and what was written
-is compared with what the store then has. A `Chunk` says what to read and to send, step by step;
-the synchronous and the asynchronous store carry the steps out.
+is compared with what the store then has. Chunks are looked up many at once; then each `Chunk` says
+what to read and to send, step by step, and the two kinds of store carry the steps out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -23,18 +24,20 @@ from storebridge.compare import (
     key_for,
     match,
     names_of,
+    origins,
     rebuild,
     references,
     remaining,
+    told,
     undotted,
 )
 from storebridge.errors import NotSupported
 from storebridge.flow import Flow, Outcome, Status
 from storebridge.models import Product, Record
 from storebridge.models.checks import problems
-from storebridge.parts import declared, split, unsupported
+from storebridge.parts import declared, named_in, split, unsupported
 
-__all__ = ["Chunk", "Steps", "Verb"]
+__all__ = ["Chunk", "Steps", "Verb", "look_up", "windows"]
 
 Verb = Literal["create", "update", "upsert", "delete"]
 
@@ -44,6 +47,8 @@ Steps = Generator[Flow[Any] | Batch[Any], Any, tuple[Outcome, ...]]
 #: What several parts of one record come to: the first of these that happened to one of them.
 _WORST = (Status.UNKNOWN, Status.FAILED, Status.SKIPPED, Status.APPLIED, Status.UNCHANGED)
 _FINAL = (Status.APPLIED, Status.UNCHANGED)
+#: About as many names has a record to be found by.
+_NAMES = 2
 
 
 @dataclass(slots=True)
@@ -69,6 +74,39 @@ class _Item:
         return self.outcome is None or self.outcome.status in _FINAL
 
 
+def windows(
+    adapter: Adapter,
+    records: Records[Any],
+    verb: Verb,
+    source: Iterable[Record | str],
+    currency: str,
+) -> Iterator[list[Chunk]]:
+    """Yield chunks of what is to be written: the first alone, then as many as one look can find."""
+    rest, size, count = iter(source), records.batch_size, 1
+    while some := list(islice(rest, size * count)):
+        starts = range(0, len(some), size)
+        yield [Chunk(adapter, records, verb, some[at : at + size], currency) for at in starts]
+        count = max(1, records.fetch_size // (_NAMES * size))
+
+
+def look_up(window: Sequence[Chunk]) -> Flow[None]:
+    """Find the live record of each record of some chunks, and what stands in its way."""
+    names = dict.fromkeys(name for chunk in window for name in chunk.names())
+    live = yield from fetched(window[0].records, list(names))
+    found: dict[str, Record] = {record.id: record for record in live}
+    index, taken = Index(found.values()), dict[str, str]()
+    for chunk in window:
+        chunk.meet(index, found, taken)
+
+
+def fetched(records: Records[Any], keys: Sequence[str]) -> Flow[list[Any]]:
+    """Return the records that have any of these keys, however many keys they are."""
+    asked, found, size = list(dict.fromkeys(keys)), list[Any](), records.fetch_size
+    for start in range(0, len(asked), size):
+        found += yield from records.fetch(asked[start : start + size], None)
+    return found
+
+
 class Chunk:
     """Some records of one kind to write with one verb; at most a batch of them."""
 
@@ -86,17 +124,22 @@ class Chunk:
 
     # -- before the lanes are held
 
-    def look_up(self) -> Flow[None]:
-        """Find the live record of each one, and what stands in its way."""
-        names = {id(item): self._names(item) for item in self.items if item.going}
-        found: dict[str, Record] = {}
-        for record in (yield from self._fetch({n for each in names.values() for n in each}, None)):
-            found[record.id] = record
-        index, taken = Index(found.values()), dict[str, str]()
+    def names(self) -> dict[str, None]:
+        """Return the names by which the records may be found, each record's together."""
+        return {name: None for item in self.items if item.going for name in self._names(item)}
+
+    def meet(self, index: Index, found: Mapping[str, Record], taken: dict[str, str]) -> None:
+        """Take the live record of each one, and fail those that something stands in the way of.
+
+        Args:
+            index: finds live records by their names.
+            found: the live records by id.
+            taken: what the chunks before have claimed, and by which of their records.
+        """
         for item in filter(lambda item: item.going, self.items):
             handle = getattr(item.desired, "handle", "")
             renames = self.verb == "create"  # any record that is hit stands in its way
-            answer = match(item.desired.label, handle, names[id(item)], index, found, renames)
+            answer = match(item.desired.label, handle, self._names(item), index, found, renames)
             if isinstance(answer, Doubt):
                 remedy = "Give the record's id." if answer.cause == "rename" else answer.remedy
                 self._fail(item, answer.cause, answer.message, remedy)
@@ -117,8 +160,9 @@ class Chunk:
 
     def steps(self) -> Steps:
         """Write, part by part, and return one outcome for each record, in order."""
-        asked = {name for item in self.items if item.going for name in self._again(item)}
-        fresh = {n: record for record in (yield self._fetch(asked, None)) for n in names_of(record)}
+        asked = [name for item in self.items if item.going for name in self._again(item)]
+        live = yield fetched(self.records, asked)
+        fresh = {name: record for record in live for name in names_of(record)}
         pieces: dict[str, list[tuple[_Item, Change[Any]]]] = {}
         for item in filter(lambda item: item.going, self.items):
             found = next((fresh[name] for name in self._again(item) if name in fresh), None)
@@ -144,6 +188,9 @@ class Chunk:
         for path, value, message, remedy in problems(record, currency):
             self._fail(item, "invalid", f"{path}: {message} ({value!r})", remedy)
         item.left = tuple(unsupported(record, self.records.fields))
+        if item.going:
+            # What the platform makes of a value is no difference, here as in plans.
+            item.desired = self.adapter.normalise(record)
         return item
 
     def _named(self, id: str) -> Record:
@@ -154,16 +201,24 @@ class Chunk:
         finds = {"id", *self.records.finds}
         if self.verb == "delete" and item.desired.id:
             finds = {"id"}
-        return [name for name in names_of(item.desired) if name.partition(":")[0] in finds]
+        return [name for name in names_of(item.desired) if _kind(name) in finds]
 
     def _again(self, item: _Item) -> list[str]:
-        """Return the names by which a record is looked up once the lanes are held."""
-        return [f"id:{item.live.id}"] if item.live else self._names(item)
+        """Return the name by which a record is looked up once the lanes are held.
+
+        Of one that wasn't there a moment ago that is the name that costs least to look up.
+        """
+        if item.live:
+            return [f"id:{item.live.id}"]
+        names = self._names(item)
+        ranked = (name for kind in self.records.finds for name in names if kind == _kind(name))
+        return [*ranked, *names][:1]
 
     def _clash(self, item: _Item, live: Record | None, taken: dict[str, str]) -> bool:
         """Fail a record that the verb doesn't fit, or that another one of the chunk means too."""
         kind, label = self.records.model.kind, item.desired.label
-        name = live.id if live else item.key
+        names = [live.id] if live else [*filter(None, (item.key, *self._names(item)))]
+        rival = next((taken[name] for name in names if name in taken), None)
         if live is not None and self.verb == "create":
             message = f"the store has a {kind} {live.label!r} already (id {live.id})"
             self._fail(item, "conflict", message, "Use update or upsert.")
@@ -172,11 +227,11 @@ class Chunk:
                 "Create it first, or use upsert." if self.verb == "update" else "Nothing to do."
             )
             self._fail(item, "missing", f"the store has no {kind} {label!r}", remedy)
-        elif name and name in taken:
-            message = f"{taken[name]!r} and {label!r} mean the same {kind}"
+        elif rival is not None:
+            message = f"{rival!r} and {label!r} mean the same {kind}"
             self._fail(item, "ambiguous", message, "Write one after the other, or make them one.")
         else:
-            taken[name] = label
+            taken.update(dict.fromkeys(names, label))
         return not item.going
 
     def _changes(self, item: _Item) -> Iterable[tuple[str, Change[Any]]]:
@@ -188,9 +243,7 @@ class Chunk:
                 yield part, self._change(item, part, piece)
         else:
             for part, piece in split(desired, self.records.fields).items():
-                if part != self._home:
-                    piece = piece.without("handle", "key")
-                patch = diff(piece, live)
+                patch = diff(named_in(piece, part, self.records.fields), live)
                 if patch.after:
                     before, after, removed = rebuild(self.records.model, patch)
                     change = self._change(item, part, after)
@@ -221,26 +274,13 @@ class Chunk:
             desired = desired.without(*edits).model_copy(update=lists)
         if self._drafts and "status" not in desired.given:
             desired = desired.model_copy(update={"status": "draft"})
-        return desired
+        return desired if declared("key", self.records.fields) else desired.without("key")
 
     @property
     def _drafts(self) -> bool:
         return self.records.model.kind == Product.kind and "status" in self.records.fields
 
-    @property
-    def _home(self) -> str:
-        found = declared("handle", self.records.fields)
-        return found.part if found else "core"
-
     # -- together
-
-    def _fetch(self, keys: Iterable[str], fields: frozenset[str] | None) -> Flow[list[Any]]:
-        asked = sorted(set(keys))
-        found: list[Any] = []
-        size = self.records.fetch_size
-        for start in range(0, len(asked), size):
-            found += yield from self.records.fetch(asked[start : start + size], fields)
-        return found
 
     def _references(self, changes: Iterable[Change[Any]]) -> Generator[Any, Any, dict[str, str]]:
         """Return the platform ids of the records that are referred to."""
@@ -273,7 +313,7 @@ class Chunk:
         changes = tuple(change for _, change in sent.values())
         outcomes = yield Batch(id=uuid4().hex, changes=changes, ids=ids)
         unread = [o.id for o in outcomes if o.status in _FINAL and o.record is None and o.id]
-        live = {r.id: r for r in (yield self._fetch((f"id:{each}" for each in unread), None))}
+        live = {r.id: r for r in (yield fetched(self.records, [f"id:{each}" for each in unread]))}
         for outcome in outcomes:
             item, change = sent[outcome.change]
             if outcome.status in _FINAL and change.action != "delete":
@@ -301,9 +341,10 @@ class Chunk:
                 message="accepted, but the store doesn't have the record",
                 remedy="Look for it in the store.",
             )
+        shown = told(live, origins(change.desired), outcome.media)
         found = [f"{path}: still there" for path in remaining(change.removed, live)]
         for path, has, sent in flatten(
-            self.records.model, diff(self.adapter.normalise(change.desired), live)
+            self.records.model, diff(self.adapter.normalise(change.desired), shown)
         ):
             fact = declared(undotted(path), self.records.fields)
             if fact is None or fact.read:
@@ -334,6 +375,10 @@ class Chunk:
         if item.left and not message:
             message = f"{self.adapter.title} can't hold: {', '.join(item.left)}"
         return replace(outcome, change=item.key or item.desired.label, message=message)
+
+
+def _kind(name: str) -> str:
+    return name.partition(":")[0]
 
 
 def _worse(first: Outcome | None, second: Outcome) -> Outcome:

@@ -2,6 +2,7 @@
 
 StorebridgeError
   ConfigError            fix the settings; never swallowed by bulk work
+    UsageError           an option is written in a way that means nothing
   SourceError            fix the file; `.problems` lists every place at once
   Refused                storebridge won't: a conflict, a guard, a lock, a strict fit
     Locked               another process holds the store or the plan
@@ -40,6 +41,8 @@ __all__ = [
     "StorebridgeError",
     "TransportError",
     "Unavailable",
+    "UsageError",
+    "worst",
 ]
 
 
@@ -74,6 +77,12 @@ class ConfigError(StorebridgeError):
     """Settings are missing or wrong; the message names every way to give them."""
 
     exit_code = 3
+
+
+class UsageError(ConfigError):
+    """An option is written in a way that means nothing."""
+
+    exit_code = 2
 
 
 class SourceError(StorebridgeError):
@@ -154,6 +163,7 @@ class ApiError(StorebridgeError):
             remedy: what to do next.
         """
         super().__init__(f"{message} {remedy}".rstrip())
+        self.message = message
         self.status, self.code, self.request_id = status, code, request_id
         self.retry_after, self.fields, self.remedy = retry_after, dict(fields or {}), remedy
 
@@ -192,3 +202,17 @@ class Unavailable(ApiError):
 
 class BadAnswer(ApiError):
     """The answer is no valid answer: broken JSON, too large, a redirect, a page of HTML."""
+
+
+#: Exit codes from the best to the worst: done, changes found, finished with failed items, refused,
+#: no access, wrong usage, an error, interrupted.
+_BETTER_FIRST = (0, 6, 4, 5, 3, 2, 1, 130)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the worst exit code of several stores, which is that of the whole run; 0 of none.
+
+    From bad to worse: 6 changes found, 4 finished with failed items, 5 refused, 3 configuration
+    or access, 2 usage, 1 error, 130 interrupted.
+    """
+    return max(codes, key=_BETTER_FIRST.index, default=0)

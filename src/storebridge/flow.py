@@ -153,6 +153,8 @@ class Response:
     sent_at: float = 0.0
     """When it was sent, in seconds since the epoch."""
     elapsed: float = 0.0
+    read: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was read of the body already, so that nobody reads it twice (`wire.json_of`)."""
 
 
 class Status(StrEnum):
@@ -181,6 +183,13 @@ class Outcome:
     remedy: str = ""
     http_status: int = 0
     request_id: str = ""
+    media: Mapping[str, str] = field(default_factory=dict)
+    """Which media came of which sources: an element key ("url:https://…", "hash:…") to the id.
+
+    The store's ledger keeps it, so that planning again knows a medium by the source that it was
+    made of, where the platform gives it another address. A medium that was uploaded before
+    another change of the batch failed is told as well: then it is not uploaded again.
+    """
 
     @classmethod
     def failure(cls, change: str, error: StorebridgeError, remedy: str = "") -> Outcome:
@@ -190,7 +199,7 @@ class Outcome:
             change=change,
             status=Status.UNKNOWN if lost else Status.FAILED,
             cause=word,
-            message=str(error),
+            message=getattr(error, "message", "") or str(error),
             remedy=remedy or getattr(error, "remedy", "") or _REMEDIES[word],
             http_status=getattr(error, "status", 0),
             request_id=getattr(error, "request_id", ""),

@@ -24,7 +24,7 @@ from storebridge.models import (
     Variant,
 )
 
-__all__ = ["declared", "path_names", "split", "unsupported"]
+__all__ = ["declared", "named_in", "path_names", "readable_names", "says", "split", "unsupported"]
 
 R = TypeVar("R", bound=Record)
 M = TypeVar("M", bound=Model)
@@ -69,6 +69,23 @@ def unsupported(record: Record, fields: Mapping[str, Field]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def says(record: Model, path: str) -> bool:
+    """Return whether a record gives something at a path that isn't the field's natural empty.
+
+    What can't be stored and says nothing is no loss: `gift_card: false` for a platform without any.
+    """
+    head, _, rest = path.partition(".")
+    for name, word, value in _given(record):
+        if word == head and rest:
+            if any(says(element, rest) for element in _elements(value)):
+                return True
+        elif word == head:
+            field = type(record).model_fields[name]
+            if value != field.get_default(call_default_factory=True):
+                return True
+    return False
+
+
 def declared(path: str, fields: Mapping[str, Field]) -> Field | None:
     """Return the declaration that covers a path: its own or the nearest above it, else None."""
     while path:
@@ -76,6 +93,22 @@ def declared(path: str, fields: Mapping[str, Field]) -> Field | None:
             return found
         path = path.rpartition(".")[0]
     return None
+
+
+def readable_names(fields: Mapping[str, Field]) -> frozenset[str]:
+    """Return the fields of a record of which a platform can read anything."""
+    return frozenset(path.partition(".")[0] for path, field in fields.items() if field.read)
+
+
+def named_in(piece: R, part: str, fields: Mapping[str, Field]) -> R:
+    """Return a part of a record that exists, without the names that the part doesn't write.
+
+    The handle is written where it is declared, an external key too, and nowhere if it isn't.
+    """
+    handle, key = declared("handle", fields), declared("key", fields)
+    away = [] if part == (handle.part if handle else "core") else ["handle"]
+    away += [] if key is not None and key.write and part == key.part else ["key"]
+    return piece.without(*away) if away and not piece.model_fields_set.isdisjoint(away) else piece
 
 
 @cache

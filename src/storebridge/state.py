@@ -238,6 +238,16 @@ class StoreState:
             rows = self._db.execute("SELECT key, value FROM fact WHERE part = ?", (part,))
             return {key: json.loads(value) for key, value in rows}
 
+    def facts_of(self, part: str, keys: Iterable[str]) -> dict[str, Any]:
+        """Return what a part remembers of these keys; those that it doesn't know are left out."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT key, value FROM fact WHERE part = ? "
+                "AND key IN (SELECT value FROM json_each(?))",
+                (part, json.dumps(list(keys))),
+            )
+            return {key: json.loads(value) for key, value in rows}
+
     def fact(self, part: str, key: str, default: Any = None) -> Any:
         """Return one thing that a part remembers."""
         with self._lock:

@@ -11,7 +11,9 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from storebridge.errors import ConfigError
@@ -67,10 +69,9 @@ def write(file: Path, text: str, mode: int = 0o644) -> None:
     Raises:
         ConfigError: if the file can't be written.
     """
-    new = file.with_name(f"{file.name}.new")
+    new = file.with_name(f"{file.name}.{token_hex(4)}.new")  # another process may write it too
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with open(descriptor, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
@@ -78,6 +79,8 @@ def write(file: Path, text: str, mode: int = 0o644) -> None:
             os.fsync(descriptor)
         os.replace(new, file)
     except OSError as error:
+        with suppress(OSError):
+            new.unlink()
         raise ConfigError(f"{file} can't be written: {error}") from error
 
 

@@ -32,6 +32,7 @@ from storebridge.errors import (
     Unavailable,
 )
 from storebridge.flow import Request, Response
+from storebridge.models.text import local_file
 
 __all__ = [
     "Pager",
@@ -41,6 +42,7 @@ __all__ = [
     "hmac_matches",
     "json_of",
     "loads",
+    "local_file",
     "moved_to",
     "oauth1",
     "oauth1_header",
@@ -62,7 +64,9 @@ _BOM = b"\xef\xbb\xbf"
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"[]{}", b"[][]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % _MAX_DIGITS)
+#: Finding a run of digits this way takes a hundredth of the time of a regular expression.
+_DIGITS = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))
+_LONG_NUMBER = b"0" * _MAX_DIGITS
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -83,7 +87,7 @@ def loads(data: bytes) -> Any:
             data.decode(),
             object_pairs_hook=_object,
             parse_float=_decimal,
-            parse_int=_short_int if _LONG_NUMBER.search(data) else None,
+            parse_int=_short_int if _LONG_NUMBER in data.translate(_DIGITS) else None,
             parse_constant=_refuse_constant,
         )
         if _SURROGATE.search(data):
@@ -99,13 +103,15 @@ def loads(data: bytes) -> Any:
 
 
 def json_of(response: Response) -> Any:
-    """Return the JSON of an answer.
+    """Return the JSON of an answer; it is read once, however often it is asked for.
 
     Raises:
         BadAnswer: as `loads`, with the status, the request id and the beginning of the body.
     """
     try:
-        return loads(response.body)
+        if "json" not in response.read:
+            response.read["json"] = loads(response.body)
+        return response.read["json"]
     except BadAnswer as error:
         raise BadAnswer(
             f"{error}; status {response.status}, it begins: {excerpt(response.body)!r}",
@@ -141,13 +147,14 @@ def excerpt(body: bytes, length: int = 200) -> str:
 
 
 _text = json.JSONEncoder(ensure_ascii=False).encode
+_quoted = json.encoder.encode_basestring
 
 
 def _json(value: Any) -> str:
     """Return JSON text; written here because the json module can't write a Decimal's digits."""
     if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, Mapping):
+        return _quoted(value)
+    if isinstance(value, (dict, Mapping)):  # most are dicts, and abstract classes are slow to ask
         return "{" + ",".join(f"{_key(k)}:{_json(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_json, value)) + "]"
@@ -161,7 +168,7 @@ def _json(value: Any) -> str:
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise TypeError(f"a JSON key must be text, not {type(key).__name__}")
-    return _text(key)
+    return _quoted(key)
 
 
 def _check_depth(data: bytes) -> None:

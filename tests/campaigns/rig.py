@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import SecretStr
 from storebridge_template import TemplateAdapter, TemplateSettings
 from storebridge_template.sandbox import Sandbox, create
 
-from storebridge.adapter import Query
+from storebridge.adapter import Adapter, Query
 from storebridge.compare import diff, names_of, still_holds
 from storebridge.engine import Engine, HandlerTransport, Transport
 from storebridge.errors import StorebridgeError
@@ -65,6 +65,8 @@ __all__ = [
 COLLECTIONS = ("new", "sale", "summer")
 _SIZES = ("S", "M", "L")
 _DONE = ("applied", "unchanged")
+#: Random catalogues archive, empty and delete what a person would be asked about.
+_UNGUARDED = {"stock": True, "max_emptied": "", "max_deletes": 999}
 
 
 def template(url: str = "http://127.0.0.1:1", token: str = "kit") -> TemplateAdapter:
@@ -76,30 +78,52 @@ _NORMAL = template()
 
 
 class Shop:
-    """A Template store in this process, its clock, and the network before it."""
+    """A Template store in this process, its clock, and the network before it.
 
-    def __init__(self, folder: Path, sandbox: Sandbox | None = None, token: str = "kit") -> None:
+    A shop of another platform has another sandbox and adapter, and reads it in another way.
+    """
+
+    sandbox: Any
+
+    def __init__(self, folder: Path, sandbox: Any = None, token: str = "kit") -> None:
         """Stand a shop up in a folder for plans and state; a given sandbox is copied."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.token, self.clock = folder, token, VirtualClock()
-        self.sandbox = create()
+        self.sandbox = self.new_sandbox()
         if sandbox is not None:
             sandbox.db.backup(self.sandbox.db)
         self.sandbox.clock = self.clock.time
-        self.sandbox.filled = self.clock.time()
         self.history: list[Exchange] = []
 
-    def __enter__(self) -> Shop:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.sandbox.close()
 
+    def new_sandbox(self) -> Any:
+        """Return an empty shop."""
+        sandbox = create()
+        sandbox.filled = self.clock.time()
+        return sandbox
+
+    def adapter(self) -> Adapter:
+        """Return a new adapter of the shop."""
+        return template(token=self.token)
+
+    def live(self) -> dict[tuple[str, str], Record]:
+        """Return what is in the shop, past every fault, by kind and id."""
+        return live(self.sandbox)
+
+    def lacks(self, desired: Record, record: Record) -> Mapping[str, Any]:
+        """Return the fields at which a record of the shop isn't as desired."""
+        return diff(_NORMAL.normalise(desired), record).after
+
     def open(self, faults: Faults | None = None, inner: Transport | None = None) -> Store:
         """Return a new store object, as a new process has one; its exchanges join `history`."""
         transport = _Kept(self, inner or HandlerTransport(self.sandbox), faults)
         return Store(
-            template(token=self.token),
+            self.adapter(),
             Opening(state=self.folder / "state", clock=self.clock, transport=transport),
         )
 
@@ -107,7 +131,7 @@ class Shop:
         """Return the file of a plan; made without faults."""
         path = self.folder / name
         with self.open() as store:
-            make(source, store, path, PlanOptions(**{"stock": True, **options})).close()
+            make(source, store, path, PlanOptions.of(**{**_UNGUARDED, **options})).close()
         return path
 
     def apply(self, plan: Path, faults: Faults | None = None, **options: Any) -> Report:
@@ -120,7 +144,7 @@ class Shop:
         """Bring the shop to these records."""
         plan = self.plan(records, "fill.plan")
         report = self.apply(plan)
-        assert report.ok, report
+        assert report.ok, list(map(str, report.items("failed", "skipped", "unknown")))
         plan.unlink()
 
 
@@ -216,7 +240,7 @@ def finished(plan: Path) -> set[str]:
 
 def check(shop: Shop, plan: Path) -> dict[str, int]:
     """Hold what a plan reports against what is in its shop; return the counts."""
-    found = live(shop.sandbox)
+    found = shop.live()
     counts = Counter[str]()
     with closing(PlanFile.open(plan)) as file:
         outcomes = {outcome.seq: outcome for outcome in file.outcomes()}
@@ -224,7 +248,7 @@ def check(shop: Shop, plan: Path) -> dict[str, int]:
             outcome = outcomes.pop(row.seq, None)
             counts[str(outcome.status) if outcome else "open"] += 1
             if outcome is not None:
-                _judge(file, row, outcome, found)
+                _judge(shop, file, row, outcome, found)
         assert not outcomes, "there are outcomes of changes that the plan doesn't have"
         report = Report.of(file, "shop")
     assert report.counts == {**dict.fromkeys(report.counts, 0), **counts}
@@ -248,7 +272,11 @@ def live(sandbox: Sandbox) -> dict[tuple[str, str], Record]:
 
 
 def _judge(
-    file: PlanFile, row: ChangeRow, outcome: OutcomeRow, found: dict[tuple[str, str], Record]
+    shop: Shop,
+    file: PlanFile,
+    row: ChangeRow,
+    outcome: OutcomeRow,
+    found: dict[tuple[str, str], Record],
 ) -> None:
     """Applied means there, with the planned values; failed and skipped mean untouched."""
     where = f"{row.action} {row.part} of {row.label!r} is told as {outcome.status}"
@@ -268,12 +296,13 @@ def _judge(
         assert there != (outcome.status in _DONE), where
     elif outcome.status in _DONE:
         assert record is not None, f"{where}, and there is none"
-        lacking = diff(_NORMAL.normalise(desired), record).after
+        lacking = shop.lacks(desired, record)
         assert not lacking, f"{where}, and it lacks {lacking}"
     elif row.action == "create":
         assert not there, f"{where}: {outcome.message}, and it is there"
     elif record is not None:
-        assert diff(_NORMAL.normalise(desired), record).after, f"{where}, and it has the values"
+        why = f"{where}: {outcome.message}"
+        assert shop.lacks(desired, record), f"{why}, and it has the values"
         patch = json.loads(row.before or "{}") if row.record_id else {}
         moved = still_holds(KINDS[row.kind], patch, record)
         assert not moved or outcome.cause == "conflict", f"{where}, and it changed {moved}"

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import product as pairs
 from pathlib import Path
@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 from storebridge_template.sandbox import create
 
+from storebridge.adapter import Adapter
+from storebridge.models import Record
 from storebridge.plan import Plan
 from storebridge.store import Store
 from storebridge.store.base import Opening
@@ -115,19 +117,39 @@ def test_killed_at_every_request(dying: Dying) -> None:
 class Platform:
     """The sandbox as a server of its own, and children that apply a plan to it and die."""
 
+    module = "storebridge_template.sandbox"
+    name, keys = "template", {"token": "child"}
+    options: Mapping[str, Any] = {"stock": True}
+
     def __init__(self, folder: Path, products: int) -> None:
         self.folder, self.file = folder, folder / "server.db"
-        command = [sys.executable, "-m", "storebridge_template.sandbox", "--state", str(self.file)]
+        command = [sys.executable, "-m", self.module, "--state", str(self.file)]
         self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.server.stdout is not None
         self.url = self.server.stdout.readline().strip()
-        self.sandbox = create(self.file)
-        self.fresh = create()
+        self.sandbox, self.fresh = self.create(self.file), self.create(None)
         with self.store() as store:
-            with store.plan(catalogue(1, products), folder / "old.plan", stock=True) as plan:
+            old, new = self.catalogue(1, products), self.catalogue(2, 2 * products)
+            with store.plan(old, folder / "old.plan", **self.options) as plan:
                 assert plan.apply(store).ok
-            store.plan(catalogue(2, 2 * products), folder / "fresh.plan", stock=True).close()
+            store.plan(new, folder / "fresh.plan", **self.options).close()
         self.sandbox.db.backup(self.fresh.db)
+
+    def create(self, path: Path | None) -> Any:
+        """Return the sandbox over a file, or in memory."""
+        return create(path)
+
+    def catalogue(self, seed: int, products: int) -> list[Record]:
+        """Return what is wanted; a seed gives the same."""
+        return catalogue(seed, products)
+
+    def adapter(self) -> Adapter:
+        """Return an adapter of the server."""
+        return template(self.url)
+
+    def docs(self) -> dict[str, Any]:
+        """Return what is on the platform."""
+        return docs(self.sandbox)
 
     def close(self) -> None:
         self.server.kill()
@@ -137,8 +159,8 @@ class Platform:
 
     def store(self) -> Store:
         """Return the store over HTTP, on a virtual clock."""
-        opening = Opening(state=self.folder / "state", clock=VirtualClock())
-        return Store(template(self.url), opening)
+        opening = Opening(state=self.folder / "state", clock=VirtualClock(time.time()))
+        return Store(self.adapter(), opening)
 
     def reset(self) -> Path:
         """Put the platform back and return a new copy of the plan."""
@@ -147,13 +169,13 @@ class Platform:
         return Path(shutil.copy(self.folder / "fresh.plan", self.folder / "apply.plan"))
 
     def start(self, plan: Path, *command: str) -> subprocess.Popen[str]:
-        arguments = [plan, f"template+{self.url}", self.folder / "state", *command]
+        arguments = [plan, f"{self.name}+{self.url}", self.folder / "state", *command]
         return subprocess.Popen(
             [sys.executable, str(CHILD), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "KILL_CHILD_TOKEN": "child"},
+            env={**os.environ, "KILL_CHILD_KEYS": json.dumps(self.keys)},
         )
 
     def finish(self, plan: Path) -> dict[str, Any]:
@@ -161,7 +183,7 @@ class Platform:
         with self.store() as store, Plan.open(plan) as made:
             report = made.apply(store)
         assert report.ok, list(report.items("failed", "skipped", "unknown"))
-        return docs(self.sandbox)
+        return self.docs()
 
     def edges(self) -> tuple[list[tuple[str, str, str]], float, dict[str, Any]]:
         """Return the edges that an undisturbed run passes, how long it takes and how it ends."""
@@ -174,12 +196,12 @@ class Platform:
             for side in ("before", "after")
             for number in range(1, count + 1)
         ]
-        return passed, time.monotonic() - started, docs(self.sandbox)
+        return passed, time.monotonic() - started, self.docs()
 
 
-def kill_children(folder: Path, products: int, edges: int | None, moments: int) -> None:
+def kill_children(platform: Platform, edges: int | None, moments: int) -> None:
     """Kill children at so many edges (None: all) and random moments, and finish each run."""
-    platform, chance = Platform(folder, products), random.Random(9)
+    chance = random.Random(9)
     try:
         places, whole, end = platform.edges()
         for place in places if edges is None else chance.sample(places, edges):
@@ -202,10 +224,10 @@ def kill_children(folder: Path, products: int, edges: int | None, moments: int) 
 
 @posix
 def test_children_killed_over_http(tmp_path: Path) -> None:
-    kill_children(tmp_path, products=2, edges=4, moments=3)
+    kill_children(Platform(tmp_path, products=2), edges=4, moments=3)
 
 
 @posix
 @pytest.mark.soak
 def test_children_killed_over_http_for_long(tmp_path: Path) -> None:
-    kill_children(tmp_path, products=20, edges=None, moments=200)
+    kill_children(Platform(tmp_path, products=20), edges=None, moments=200)

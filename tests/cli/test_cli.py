@@ -14,8 +14,10 @@ import pytest
 import storebridge
 from storebridge import formats
 from storebridge.cli import common, output
+from storebridge.cli import plan as plans
 from storebridge.cli.app import COMMANDS, app, run
 from storebridge.models import Money, Product, Record, Variant
+from storebridge.plan import Plan
 from storebridge.store import Store
 
 EUR = Money("10.00", "EUR")
@@ -94,8 +96,14 @@ def test_plan_json_has_exactly_what_machines_are_promised(cli: Cli, shop: Store)
     name = source(TEE, TEE.but(handle="cap", variants=(Variant(sku="C"),)))
     cli("plan", name, "--to", URL, "-o", "a.plan", "--json")
     doc = json.loads(cli.out)
-    assert list(doc) == ["counts", "changes", "fit"]
-    assert doc["counts"] == {"create": 1, "update": 1, "delete": 0, "unchanged": 0}
+    told = ["digest", "counts", "absent", "guards", "warnings", "changes", "fit", "skipped"]
+    assert list(doc) == told
+    with Plan.open("a.plan") as plan:
+        assert doc["digest"] == plan.digest
+    counts = {"create": 1, "update": 1, "delete": 0, "unchanged": 0, "skipped": 0}
+    assert doc["counts"] == {**counts, "out_of_scope": 0}
+    assert [found["guard"] for found in doc["guards"]] == ["max_emptied", "max_deletes"]
+    assert all(found["ok"] for found in doc["guards"])
     update = next(change for change in doc["changes"] if change["action"] == "update")
     assert update["record"] == "tee"
     assert update["fields"] == [{"path": "title", "before": "Old", "after": "Tee"}]
@@ -113,7 +121,7 @@ def test_check_tells_whether_there_is_something_to_change(cli: Cli, shop: Store)
 def test_what_the_store_can_not_hold_is_listed(cli: Cli) -> None:
     name = source(TEE.but(brand="Acme"))
     to = "sandbox:template"
-    assert "product tee: brand" in cli("plan", name, "--to", to, "-o", "a.plan")
+    assert "brand of product tee" in cli("plan", name, "--to", to, "-o", "a.plan")
     assert json.loads(cli("show", "a.plan", "--json", state=False))["fit"][0]["field"] == "brand"
     cli("plan", name, "--to", to, "-o", "b.plan", "--strict", code=5)
     assert not Path("b.plan").exists()
@@ -422,10 +430,15 @@ def test_history_is_listed_and_pruned(cli: Cli) -> None:
 
 def test_platforms_are_listed_with_what_they_hold(cli: Cli) -> None:
     assert "local\tLocal store\tstorebridge" in cli("platforms", state=False)
-    table = cli("platforms", "--table", state=False).splitlines()
-    assert table[0].startswith("| | Local store | Template |")
-    assert "| Market prices | yes | yes |" in table
-    assert "| Attributes | yes | - |" in table
+    lines = cli("platforms", "--table", state=False).splitlines()
+    heads, _, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in lines)
+    table = {row[0]: dict(zip(heads, row, strict=True)) for row in rows}
+    assert heads[1] == "Local store"
+    assert (table["Market prices"]["Local store"], table["Market prices"]["Template"]) == (
+        "yes",
+        "yes",
+    )
+    assert (table["Attributes"]["Local store"], table["Attributes"]["Template"]) == ("yes", "-")
     docs = {doc["name"]: doc for doc in json.loads(cli("platforms", "--json", state=False))}
     assert "variants.price" in docs["template"]["kinds"]["product"]["fields"]
     assert docs["template"]["kinds"]["order"]["reason"] == "Template keeps no orders"
@@ -468,6 +481,25 @@ def test_the_demo_shows_the_whole_way(cli: Cli) -> None:
         assert pen.title == "Brass Pen"
 
 
+def test_the_demo_runs_on_a_sandbox_of_a_platform(cli: Cli) -> None:
+    out = cli("demo", "--folder", "demo", "--to", "sandbox:woocommerce", state=False)
+    for seen in (
+        "answers as WooCommerce does",
+        "10 to create, 0 to update",
+        "variants.market_prices of product linen-apron",
+        "20 applied",
+        "Nothing has to be changed.",
+        "changed since the plan: variants[MUG-SALT].price",
+        "variants[MUG-SALT].price: 23.00 USD -> 25.50 USD",
+    ):
+        assert seen in out
+
+
+def test_the_demo_stays_away_from_real_stores(cli: Cli) -> None:
+    out = cli("demo", "--to", "woocommerce+https://shop.example", code=2, state=False)
+    assert "Use a sandbox" in out
+
+
 # --- the application
 
 
@@ -508,3 +540,23 @@ def test_a_reader_that_goes_away_is_no_trouble(cli: Cli, options: list[str]) -> 
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "shown"),
+    [
+        ({"location": "Shop", "available": 0}, "variants[T].inventory[Shop]", "0"),
+        ({"market": "CH", "price": "5 CHF"}, "variants[T].market_prices[CH]", "5 CHF"),
+        ({"value": "2", "unit": "kg"}, "variants[T].weight", '{"value": "2", "unit": "kg"}'),
+        ([{"sku": "A"}, {"sku": "B"}], "variants", "2: A, B"),
+    ],
+)
+def test_an_element_is_shown_by_what_it_says(value: Any, path: str, shown: str) -> None:
+    assert plans._value(value, path) == shown
+
+
+def test_pull_counts_what_the_file_has(cli: Cli, shop: Store) -> None:
+    shop.products.create(TEE)
+    out = cli("pull", URL, "-o", "all.xlsx")
+    assert "Wrote 1 product records to all.xlsx." in out
+    assert "The format can't hold 1 location (Default)" in out

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def test_failed_rows_are_put_right_and_planned_again(cli: Cli, planned: str) -> 
     cli("apply", planned, "--state", "state", code=5)
     out = cli("report", planned, "--failed-rows", "fix.csv")
     assert "Wrote 1 row to fix.csv" in out
-    assert "storebridge plan fix.csv --to STORE" in out
+    assert f"storebridge plan fix.csv --to {URL}" in out
     assert not Path("a.html").exists()
     with Path("fix.csv").open(encoding="utf-8", newline="") as file:
         head, row = csv.reader(file)
@@ -90,6 +91,18 @@ def test_failed_rows_are_put_right_and_planned_again(cli: Cli, planned: str) -> 
     with storebridge.open(URL, state="state") as store:
         assert store.products.get(store.products.find("tee").id).title == "Tee"  # type: ignore[union-attr]
     assert "nothing to give back" in cli("report", "b.plan", "--failed-rows", "no.csv")
+
+
+def test_what_comes_back_is_planned_with_the_words_of_its_plan(cli: Cli) -> None:
+    cli("stores", "add", "acme", URL)
+    Path("feed.csv").write_text("sku;qty;price\nX-1;3;9,90\n", encoding="utf-8")
+    words = ("--stock", "--decimal", ",", "--market-currency", "ch=CHF")
+    cli("plan", "feed.csv", "--to", "acme", *words, "-o", "a.plan")
+    out = cli("report", "a.plan", "--failed-rows", "fix.csv")
+    (hint,) = (line for line in out.splitlines() if "then:" in line)
+    _, *again = shlex.split(hint.partition("then:")[2])
+    assert again == ["plan", "fix.csv", "--to", "acme", *words]
+    assert "1 left alone" in cli(*again)
 
 
 def test_report_and_rows_in_one_go(cli: Cli, planned: str) -> None:

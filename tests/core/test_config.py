@@ -5,6 +5,7 @@ import stat
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from storebridge.adapter import Adapter, Records
 from storebridge.errors import ConfigError, NotSupported
 from storebridge.flow import Flow
 from storebridge.models import StoreInfo
+from storebridge.toml import write
 
 CANARY = "shpat_c4n4ry"
 
@@ -383,3 +385,11 @@ def test_a_file_that_can_not_be_edited_safely_is_left_alone(project: Write, text
     with pytest.raises(ConfigError):
         config.allow("acme", "write")
     assert file.read_text() == text
+
+
+def test_a_file_that_several_write_at_once_is_always_whole(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "plans.json"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: write(file, f"{n}\n" * 1000), range(80)))
+    assert len(set(file.read_text().splitlines())) == 1
+    assert list(file.parent.iterdir()) == [file]

@@ -12,6 +12,7 @@ from storebridge.models import (
     Category,
     Collection,
     Dimensions,
+    Discount,
     InventoryLevel,
     Length,
     Location,
@@ -22,6 +23,7 @@ from storebridge.models import (
     Option,
     Product,
     Record,
+    Review,
     Sale,
     Variant,
     Weight,
@@ -92,6 +94,23 @@ WRONG: list[tuple[Record, str]] = [
     (Category(path=" "), "path"),
     (Market(handle="eu", currency="EURO"), "currency"),
     (Location(name=""), "name"),
+    (Discount(percentage=Decimal(101)), "percentage"),
+    (Discount(percentage=Decimal("-0.1")), "percentage"),
+    (Discount(percentage=Decimal(1), amount=Money(1, "EUR")), "amount"),
+    (Discount(amount=Money(1, "USD")), "amount"),
+    (Discount(minimum_subtotal=Money("-1", "EUR")), "minimum_subtotal"),
+    (Discount(maximum_subtotal=Money("1.999", "EUR")), "maximum_subtotal"),
+    (Discount(codes=("A", " ")), "codes.1"),
+    (Discount(usage_limit=-1), "usage_limit"),
+    (Discount(minimum_quantity=-1), "minimum_quantity"),
+    (
+        Discount(
+            starts_at=datetime(2026, 2, 1, tzinfo=UTC), ends_at=datetime(2026, 1, 1, tzinfo=UTC)
+        ),
+        "ends_at",
+    ),
+    (Review(rating=Decimal("5.1")), "rating"),
+    (Review(rating=Decimal(0)), "rating"),
 ]
 
 
@@ -117,6 +136,10 @@ RIGHT: list[Record] = [
     Collection(handle="a", parent="b"),
     Market(handle="eu", currency="EUR"),
     Location(name="Wien"),
+    Discount(codes=("A",), percentage=Decimal("12.5"), amount=None, usage_limit=None),
+    Discount(amount=Money("5.00", "EUR"), minimum_subtotal=None, ends_at=None),
+    Review(rating=Decimal("4.5")),
+    Review(rating=None),
 ]
 
 

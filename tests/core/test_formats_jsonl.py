@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,15 @@ from storebridge.models import (
     Category,
     Collection,
     Customer,
+    Discount,
     Location,
     Market,
     Money,
     Order,
     Product,
     Record,
+    Reply,
+    Review,
     Sale,
     Translation,
     Variant,
@@ -63,6 +67,8 @@ EVERY_KIND: list[Record] = [
     Product.model_validate({"handle": "y", "tags+": ["new"], "media+": [{"id": "1"}]}),
     Customer(email="a@example.com", locale="de"),
     Order(id="7"),
+    Discount(codes=("TEN",), percentage=Decimal("10"), amount=None, starts_at=None),
+    Review(product="handle:x", rating=Decimal("4.5"), replies=(Reply(body="Danke"),)),
 ]
 
 
@@ -72,7 +78,9 @@ def test_every_kind_round_trips(tmp_path: Path) -> None:
     assert write(path, EVERY_KIND, Context(store="local:abc")) == []
     items = list(read(path, NONE))
     assert [item.record for item in items if isinstance(item, Sourced)] == EVERY_KIND
-    assert [item.row for item in items if isinstance(item, Sourced)] == list(range(2, 10))
+    assert [item.row for item in items if isinstance(item, Sourced)] == list(
+        range(2, 2 + len(EVERY_KIND))
+    )
     assert {item.store for item in items if isinstance(item, Sourced)} == {"local:abc"}
     write(tmp_path / "b.jsonl", EVERY_KIND, Context(store="local:abc"))
     assert path.read_bytes() == (tmp_path / "b.jsonl").read_bytes()

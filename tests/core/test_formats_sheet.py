@@ -426,6 +426,19 @@ def test_the_sheet_is_told_from_others(
     assert detect(path, EUR).name == format
 
 
+def test_a_column_of_a_workbook_without_a_header_is_one_problem(tmp_path: Path) -> None:
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    with xlsxwriter.Workbook(str(tmp_path / "a.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["handle", "title"])
+        for row in range(1, 4):
+            sheet.write_row(row, 0, [f"tee-{row}", "TEE", "Tee"])
+    (problem,) = read(tmp_path / "a.xlsx", EUR)
+    assert isinstance(problem, Problem)
+    assert problem.message == "Column C has values and no header"
+    assert problem.row == 2
+
+
 def test_a_workbooks_numbers_are_read_where_they_are_no_names(tmp_path: Path) -> None:
     xlsxwriter = pytest.importorskip("xlsxwriter")
 
@@ -644,7 +657,6 @@ def test_what_the_sheet_can_not_hold_is_reported(tmp_path: Path) -> None:
         "attributes.visible",
         "media.media_type",
         "media.url",
-        "media.content_hash",
         "media+.alt",
         "metafields",
         "variants.sku (spaces around it)",

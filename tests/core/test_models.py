@@ -20,9 +20,11 @@ from storebridge.models import (
     Amount,
     Category,
     Collection,
+    Comment,
     Consent,
     Customer,
     Dimensions,
+    Discount,
     Fulfillment,
     Length,
     LineItem,
@@ -33,6 +35,8 @@ from storebridge.models import (
     Order,
     Product,
     Refund,
+    Reply,
+    Review,
     Sale,
     Seo,
     StoreInfo,
@@ -64,9 +68,19 @@ ONE_OF_EACH: list[Model] = [
         line_items=(LineItem(sku="S", quantity=2, unit_price=SHOP),),
         fulfillments=(Fulfillment(tracking_numbers=("1Z",)),),
         refunds=(Refund(id="r", amount=SHOP),),
+        comments=(Comment(text="On its way", to_customer=True),),
         total=SHOP,
         created_at=datetime(2026, 3, 1, tzinfo=UTC),
     ),
+    Discount(
+        title="Summer",
+        codes=("SUMMER10",),
+        percentage=Decimal("12.5"),
+        minimum_subtotal=Money("20.00", "EUR"),
+        collections=("shirts",),
+        ends_at=datetime(2027, 8, 31, tzinfo=UTC),
+    ),
+    Review(product="handle:tee", rating=Decimal(5), body="Great", replies=(Reply(body="Thanks"),)),
     StoreInfo(id="s", currency="EUR", locales=("de",)),
 ]
 
@@ -146,12 +160,39 @@ def test_every_kind_has_a_word_and_keys() -> None:
         "category",
         "collection",
         "product",
+        "discount",
         "customer",
         "order",
+        "review",
     ]
     assert tee().keys() == ("handle:tee", "sku:TEE-S", "sku:TEE-M")
     assert Customer(email="A@Example.com").keys() == ("email:a@example.com",)
     assert Product(key="erp-7", sku="P").keys() == ("key:erp-7", "sku:P")
+
+
+def test_a_discount_is_known_by_its_codes_in_any_case_or_by_its_title() -> None:
+    assert Discount(codes=("Summer10", "S10"), title="S").keys() == ("code:summer10", "code:s10")
+    assert Discount(title="Three for two").keys() == ("title:Three for two",)
+    assert Discount(title="S", codes=("A",)).label == "A"
+
+
+def test_a_review_is_known_by_who_says_what_about_which_product() -> None:
+    review = Review(product="handle:tee", body="Very  good\n", email="Ann@example.com", author="A")
+    (key,) = review.keys()
+    assert key.startswith("text:handle:tee#")
+    assert "ann" not in key.casefold()
+    assert review.but(body="Very good", email="ann@example.com", author="B").keys() == (key,)
+    others = (
+        review.but(product="handle:cap"),
+        review.but(body="Very good!"),
+        review.but(email="bob@example.com"),
+    )
+    assert len({key, *(other.keys()[0] for other in others)}) == 4
+    assert Review(product="handle:tee", rating=Decimal(3)).keys() == ()
+
+
+def test_a_review_is_not_called_by_what_a_person_wrote() -> None:
+    assert Review(product="handle:tee", body="My name is Ann").label == "review of tee"
 
 
 def test_reading_keeps_what_a_platform_really_holds() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from storebridge.adapter import PARTS, Field
 from storebridge.models import InventoryLevel, MarketPrice, Media, Money, Product, Seo, Variant
-from storebridge.parts import declared, split, unsupported
+from storebridge.parts import declared, says, split, unsupported
 
 FIELDS = {
     "handle": Field(),
@@ -119,3 +119,13 @@ def test_the_nearest_declaration_counts() -> None:
     assert declared("variants.inventory.available", FIELDS) is FIELDS["variants.inventory"]
     assert declared("variants.price", FIELDS) is FIELDS["variants"]
     assert declared("seo.description", FIELDS) is None
+
+
+def test_a_natural_empty_says_nothing() -> None:
+    product = Product(
+        gift_card=False, vendor="", seo=Seo(title=""), variants=(variant("A", taxable=True),)
+    )
+    paths = ("gift_card", "vendor", "seo.title", "variants.taxable")
+    assert [path for path in paths if says(product, path)] == []
+    product = product.but(vendor="Acme", variants=(variant("A"), variant("B", taxable=False)))
+    assert [path for path in paths if says(product, path)] == ["vendor", "variants.taxable"]

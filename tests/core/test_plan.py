@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import storebridge
 from storebridge import Store
 from storebridge.errors import ConfigError, Refused, SourceError
 from storebridge.models import (
     Collection,
+    Comment,
     Customer,
+    Discount,
     InventoryLevel,
     Money,
     Option,
     Order,
     Product,
     Record,
+    Review,
     Variant,
 )
 from storebridge.plan import Plan
@@ -185,14 +190,14 @@ def test_ids_count_only_for_the_store_they_came_from(filled: Store, tmp_path: Pa
     tee_id = filled.products.find("tee").id  # type: ignore[union-attr]  # it is there
     foreign = [Product(id=tee_id, handle="mug", title="Mug!")]
     assert fields(planned(filled, foreign, tmp_path)) == {"title": ("Mug", "Mug!")}
-    assert skipped(planned(filled, foreign, tmp_path, match_id=True)) == [("mug", "ambiguous")]
+    assert skipped(planned(filled, foreign, tmp_path, match="id")) == [("mug", "ambiguous")]
 
 
 def test_lists_merge_or_replace_and_can_be_added_to(filled: Store, tmp_path: Path) -> None:
     only_small = Product(handle="tee", variants=(Variant(sku="TEE-S"),))
     assert planned(filled, [only_small], tmp_path).is_empty
     replaced = only_small.but(modes={"variants": "replace"})
-    assert list(fields(planned(filled, [replaced], tmp_path))) == ["variants[TEE-M]"]
+    assert list(fields(planned(filled, [replaced], tmp_path, max_deletes=1))) == ["variants[TEE-M]"]
     added = Product(handle="tee", tags_add=("new",), tags_remove=("cotton",))
     plan = planned(filled, [added], tmp_path)
     assert fields(plan) == {"tags": (["cotton", "summer"], ["summer", "new"])}
@@ -232,7 +237,7 @@ def test_what_is_absent_is_changed_only_within_the_scope(
 ) -> None:
     where = "vendor = 'Acme'"
     source = [mug(), Product(handle="other", title="O", vendor="Acme", status="active")]
-    plan = planned(filled, source, tmp_path, absent=absent, where=where)
+    plan = planned(filled, source, tmp_path, absent=absent, where=where, max_deletes=1)
     touched = [c for c in plan.changes() if c.action != "create"]
     assert [c.label for c in touched] == ["tee"], "the mug is out of scope"
     assert plan.counts["out_of_scope"] == 1
@@ -241,6 +246,18 @@ def test_what_is_absent_is_changed_only_within_the_scope(
     else:
         found = {path: (a, b) for path, a, b in touched[0].fields}
         assert found == expected or set(found) == expected
+
+
+def test_a_live_record_is_in_scope_as_it_is_and_not_as_the_source_wants_it(
+    filled: Store, tmp_path: Path
+) -> None:
+    taken = Product(handle="mug", vendor="Acme", title="Ours now")
+    plan = filled.plan([taken], tmp_path / "p.plan", where="vendor = 'Acme'")
+    assert plan.is_empty
+    assert plan.counts["out_of_scope"] == 1
+    new = Product(handle="new", title="New", vendor="Acme")
+    assert filled.plan([new], tmp_path / "n.plan", where="vendor = 'Acme'").counts["create"] == 1
+
 
 
 def test_a_reference_that_nobody_has_leaves_only_the_membership_out(
@@ -317,6 +334,9 @@ def test_a_store_as_its_own_source_gives_only_what_transforms_give(
     }
 
 
+CALLED = Comment(text="Called", to_customer=False)
+
+
 def _shout(desired: Product, live: Product | None) -> Product:
     return desired.but(title=(live or desired).title.upper())
 
@@ -326,12 +346,35 @@ def test_customers_and_orders_are_planned_like_everything_else(
 ) -> None:
     people: Iterable[Record] = [
         Customer(email="a@example.com", first_name="A"),
-        Order(number="1001", email="a@example.com", currency="EUR"),
+        Order(number="1001", email="a@example.com", currency="EUR", comments=(CALLED,)),
+        Product(handle="tee", title="Tee"),
+        Discount(codes=("TEN",), percentage=Decimal("10"), products=("handle:tee",)),
+        Discount(title="Three for two", free_shipping=True),
+        Review(product="handle:tee", rating=Decimal(5), body="Good & warm", email="a@example.com"),
     ]
     with planned(store, people, tmp_path) as plan:
         assert plan.apply(store).ok
     assert planned(store, people, tmp_path).is_empty
     assert [o.number for o in store.orders.iter()] == ["1001"]
+    assert [o.comments[0].text for o in store.orders.iter()] == ["Called"]
+    assert {d.codes for d in store.discounts.iter()} == {("TEN",), ()}
+    changed = [Discount(codes=("TEN",), percentage=Decimal(15))]
+    with planned(store, changed, tmp_path) as plan:
+        rows = [(row["field"], row["before"], row["after"]) for row in plan.rows()]
+        assert rows == [("percentage", "10", "15")]
+
+
+def test_people_and_what_is_off_stay_where_they_are_unless_they_are_asked_for(
+    store: Store, tmp_path: Path
+) -> None:
+    store.products.create(tee())
+    store.customers.create(Customer(email="a@example.com"))
+    store.discounts.create(Discount(codes=("TEN",), percentage=Decimal(10)))
+    store.reviews.create(Review(product="handle:tee", body="Good", email="a@example.com"))
+    with storebridge.open("local:other.db", state=tmp_path / "state") as other:
+        plan = planned(other, store, tmp_path)
+        assert "product" in {row["kind"] for row in plan.rows()}
+        assert not {"customer", "discount", "review"} & {row["kind"] for row in plan.rows()}
 
 
 def test_strict_refuses_what_the_store_cannot_hold(

@@ -14,7 +14,7 @@ from storebridge_template.adapter import TemplateSettings
 
 from storebridge import Store
 from storebridge.adapter import Batch
-from storebridge.direct import Chunk, Verb
+from storebridge.direct import Chunk, Verb, look_up
 from storebridge.engine import HandlerTransport
 from storebridge.errors import PlanError, SourceError
 from storebridge.flow import Flow, Outcome, Status, report
@@ -131,7 +131,7 @@ def test_an_element_id_of_another_store_names_nothing_here(
 
 
 def test_an_id_that_nothing_has_creates_nothing(filled: Store, make: Make) -> None:
-    plan = make(filled, [Product(id="999", title="Ghost")], match_id=True)
+    plan = make(filled, [Product(id="999", title="Ghost")], match="id")
     assert plan.is_empty
     assert causes(plan) == [("Ghost", "unknown")]
 
@@ -174,7 +174,7 @@ def test_two_variants_with_one_sku_are_told_apart_or_refused(fake: Store, make: 
 
 def test_what_a_doubtful_record_may_mean_is_not_absent(filled: Store, make: Make) -> None:
     doubtful = Product(handle="cup", title="Cup", variants=(Variant(sku="MUG"),))
-    plan = make(filled, [doubtful], absent="delete", where="vendor = 'Potter'")
+    plan = make(filled, [doubtful], absent="delete", where="vendor = 'Potter'", max_deletes=1)
     assert causes(plan) == [("cup", "rename")]
     assert plan.counts["delete"] == 0
 
@@ -182,7 +182,7 @@ def test_what_a_doubtful_record_may_mean_is_not_absent(filled: Store, make: Make
 def test_a_key_that_differs_only_in_case_is_refused_however_the_store_is_read(
     shop: Store, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storebridge.plan.live._MOST_FETCHES", 0)
+    monkeypatch.setattr("storebridge.plan.live._FEW", 0)
     assert make(shop, [mug(variants=(Variant(sku="MUG"),))]).apply(shop).ok
     plan = make(shop, [Product(handle="cup", title="Cup", variants=(Variant(sku="mug"),))])
     assert causes(plan) == [("cup", "ambiguous")]
@@ -306,7 +306,7 @@ def test_what_a_plan_moves_does_not_stop_its_own_deletes(
     ]
     path = tmp_path / "move.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
-    outcome = make(filled, path).apply(filled)
+    outcome = make(filled, path, max_deletes=9).apply(filled)
     assert outcome.ok, [item.message for item in outcome.items()]
     assert filled.collections.find("summer") is None
 
@@ -317,7 +317,7 @@ def test_somebody_who_took_the_same_element_out_leaves_nothing_to_do(
     source = [
         Product(handle="tee", variants=(Variant(sku="TEE-S"),), modes={"variants": "replace"})
     ]
-    plan, same = make(filled, source), make(filled, source)
+    plan, same = (make(filled, source, max_deletes=1) for _ in range(2))
     assert same.apply(filled).ok
     assert plan.apply(filled).counts["unchanged"] == 1
 
@@ -357,7 +357,7 @@ def test_an_element_that_was_not_taken_out_is_a_failure(
     gone = Product(handle="tee", variants=(Variant(sku="TEE-S"),), modes={"variants": "replace"})
     twist = Twist(filled, monkeypatch)
     twist.then = twist.lie
-    plan = make(filled, [gone])
+    plan = make(filled, [gone], max_deletes=1)
     (item,) = plan.apply(filled).items("failed")
     assert item.cause == "differs"
     assert "TEE-M" in item.message
@@ -460,7 +460,7 @@ def test_undo_says_what_nobody_knows(
 def test_undo_of_an_overwriting_delete_brings_back_what_was_deleted(
     filled: Store, make: Make, tmp_path: Path
 ) -> None:
-    plan = make(filled, [SUMMER], absent="delete", where="vendor = 'Potter'")
+    plan = make(filled, [SUMMER], absent="delete", where="vendor = 'Potter'", max_deletes=1)
     filled.products.update(Product(handle="mug", title="Mine"))
     assert plan.apply(filled).conflicts == 1
     assert plan.apply(filled, on_conflict="overwrite", retry_failed=True).ok
@@ -537,7 +537,7 @@ def test_a_variant_that_was_taken_out_comes_back_with_all_of_its_parts(
     source = [tee(collections=(), media=(), variants=(small, tee().variants[1]))]
     assert make(shop, source, location="Main").apply(shop).ok
     gone = Product(handle="tee", variants=(Variant(sku="TEE-M"),), modes={"variants": "replace"})
-    plan = make(shop, [gone])
+    plan = make(shop, [gone], max_deletes=1)
     assert plan.apply(shop).ok
     with plan.undo(tmp_path / "undo.plan", shop) as undo:
         outcome = undo.apply(shop)
@@ -568,7 +568,7 @@ def test_a_record_that_was_made_before_the_lanes_were_held_is_not_doubled(fake: 
     for verb, status in expected.items():
         records.held.clear()
         chunk = Chunk(platform, records, verb, [Product(handle="a", title="Ours")], "EUR")
-        fake.engine.run(chunk.look_up())
+        fake.engine.run(look_up([chunk]))
         records.held["7"] = Product(id="7", handle="a", title="Theirs")
         (outcome,) = items._carry_out(chunk)
         assert (outcome.status, list(records.held)) == (status, ["7"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from storebridge import report
 from storebridge.flow import Status
 from storebridge.plan import SkippedRow
 from storebridge.report.hide import HIDDEN, Hiding, Secrets
+from storebridge.report.text import pathless
 from tests.reports import change, ended, plan_file
 
 #: Each stands for one place from which a hidden value could get out.
@@ -169,3 +171,67 @@ def test_nothing_hidden_changes_nothing() -> None:
     assert none.value("variants", [{"cost": "1 EUR"}]) == [{"cost": "1 EUR"}]
     assert none.text("the cost", Secrets()) == "the cost"
     assert none.path("variants[T].cost") == "variants[T].cost"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("file:///home/ada/pics/front%20side.jpg", "front side.jpg"),
+        (
+            "file:///C:/ada/a.jpg can't be read, nor file:///home/b.jpg",
+            "a.jpg can't be read, nor b.jpg",
+        ),
+        ("local:/home/ada/shop.db is locked", "local:shop.db is locked"),
+        ("media[file:///home/a.jpg].alt", "media[a.jpg].alt"),
+        ("local:shop.db", "local:shop.db"),
+        ("https://shop.example/a/b.jpg", "https://shop.example/a/b.jpg"),
+    ],
+)
+def test_folders_of_this_machine_are_left_out(text: str, shown: str) -> None:
+    assert pathless([{"url": text}]) == [{"url": shown}]
+
+
+@pytest.mark.parametrize("suffix", report.SUFFIXES)
+@pytest.mark.parametrize("hide", [(), ("cost",)])
+def test_no_report_names_a_folder(tmp_path: Path, suffix: str, hide: tuple[str, ...]) -> None:
+    media = {"url": "file:///home/ada/pics/a.jpg"}
+    path = plan_file(
+        tmp_path / "a.plan",
+        [change("tee", after={"media": [media]}), change("hat", {"title": "A"}, {"title": "B"})],
+        [ended(1, "failed", "file:///home/ada/pics/a.jpg is no picture"), ended(2, "applied")],
+        store={"id": "s", "name": "", "url": "local:/home/ada/my shops/shop.db"},
+        source="local:/home/ada/other.db",
+    )
+    output = tmp_path / f"report{suffix}"
+    report.write(path, output, hide)
+    assert "home/" not in told(output)
+    assert "a.jpg" in told(output)
+    assert "local:shop.db" in told(output)
+
+
+@pytest.mark.parametrize("hide", [(), ("available",)])
+def test_an_element_says_what_its_path_does_not(tmp_path: Path, hide: tuple[str, ...]) -> None:
+    was, now = ({"location": "Shop", "available": count} for count in (5011, 3022))
+    levels = [{"variants": {"T": {"inventory": {"Shop": each}}}} for each in (was, now)]
+    report.write(plan_file(tmp_path / "a.plan", [change("tee", *levels)]), tmp_path / "a.md", hide)
+    assert ("`5011` | `3022`" in told(tmp_path / "a.md")) is not bool(hide)
+    assert ("5011" in told(tmp_path / "a.md")) is not bool(hide)
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_of_several_stores_each_row_names_its_own(tmp_path: Path, suffix: str) -> None:
+    def made(name: str) -> Path:
+        return plan_file(
+            tmp_path / f"{name}.plan",
+            [change("tee", {"title": "A"}, {"title": "B"})],
+            skipped=[SkippedRow("product", "hat", 3, "unknown", "no such SKU", "Correct it")],
+            fit=[("product", "tee", "brand", "no place for it", "")],
+            store={"id": name, "name": name, "url": f"local:{name}.db"},
+        )
+
+    report.write([made("berlin"), made("vienna")], tmp_path / f"both{suffix}")
+    lines = re.split("\n|<tr>", told(tmp_path / f"both{suffix}"))
+    for words in (("no such SKU", "hat"), ("no place for it", "brand")):
+        rows = [line for line in lines if all(word in line for word in words)]
+        assert ["berlin" in row for row in rows] == [True, False]
+        assert ["vienna" in row for row in rows] == [False, True]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
@@ -22,7 +23,16 @@ from storebridge.errors import (
     Refused,
 )
 from storebridge.flow import Request, Status
-from storebridge.models import Collection, Customer, Money, Product, Variant
+from storebridge.models import (
+    Category,
+    Collection,
+    Customer,
+    Discount,
+    Money,
+    Product,
+    Review,
+    Variant,
+)
 from storebridge.store import Store
 from storebridge.store.base import Opening
 from storebridge.testing import VirtualClock
@@ -178,6 +188,30 @@ def test_customers_are_found_by_their_address(shop: Store) -> None:
     found = shop.customers.find("ann@example.com")
     assert found is not None
     assert found.first_name == "Ann"
+
+
+def test_discounts_are_found_by_a_code_in_any_case(shop: Store) -> None:
+    shop.discounts.create(Discount(codes=("Ten", "X"), title="Tenner", percentage=Decimal(10)))
+    shop.discounts.create(Discount(title="Three for two", percentage=Decimal(1)))
+    for key in ("TEN", "ten", "code:tEn", "x"):
+        found = shop.discounts.find(key)
+        assert found is not None, key
+        assert found.title == "Tenner"
+    automatic = shop.discounts.find("Three for two")
+    assert automatic is not None
+    assert automatic.codes == ()
+    assert shop.discounts.find("Tenner") is None
+    assert shop.discounts.create(Discount(codes=("TEN",))).cause == "conflict"
+
+
+def test_a_pull_takes_a_kind_by_its_plural(shop: Store) -> None:
+    shop.discounts.create(Discount(codes=("TEN",), percentage=Decimal(10)))
+    shop.reviews.create(Review(product="handle:tee", body="Good", email="a@example.com"))
+    shop.categories.create(Category(path="A > B"))
+    seen: list[tuple[str, int]] = []
+    for kind in ("discounts", "discount", "reviews", "categories"):
+        shop.pull(f"{kind}.jsonl", kind, on_progress=lambda *told: seen.append(told))
+    assert seen == [("discount", 1), ("discount", 1), ("review", 1), ("category", 1)]
 
 
 def test_a_kind_that_the_platform_lacks_says_so(fake: Store) -> None:
@@ -406,7 +440,7 @@ def test_a_pull_can_be_planned_from(shop: Store, tmp_path: Path) -> None:
     shop.pull("all.jsonl", on_progress=lambda kind, count: seen.append((kind, count)))
     assert seen[-1] == ("product", 2)
     with storebridge.open("local:copy.db", state=tmp_path / "state") as copy:
-        with copy.plan("all.jsonl", status="") as plan:
+        with copy.plan("all.jsonl") as plan:
             assert plan.apply(copy).ok
         assert {p.handle for p in copy.products.iter()} == {"tee", "cap"}
         tee = copy.products.find("tee")

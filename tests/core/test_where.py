@@ -153,6 +153,14 @@ def test_a_file_in_another_encoding_is_an_error(tmp_path: Path) -> None:
         parse(f"sku in @{file}")
 
 
+@pytest.mark.parametrize("text", ["", "\n", "sku\n", "\ufeffSKU;title\n;Tee\n"])
+def test_a_file_without_values_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "skus.csv"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(WhereError, match=r"has no values(.|\n)*leave this condition out"):
+        parse(f"sku not in @{file}")
+
+
 def test_prices_from_a_file_compare_as_amounts(tmp_path: Path) -> None:
     file = tmp_path / "prices.csv"
     file.write_text("price\n25.00\n")

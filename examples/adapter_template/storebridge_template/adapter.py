@@ -55,6 +55,8 @@ class TemplateAdapter(Adapter):
             "product": ProductRecords(size),
             "customer": CustomerRecords(size),
             "order": NotSupported("Template keeps no orders", "read them from your till"),
+            "discount": NotSupported("Template gives no discounts", "lower the prices"),
+            "review": NotSupported("Template keeps no reviews", "show them on a page"),
         }
 
     @property

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from storebridge.cli.asked import ask
 from storebridge.cli.common import (
     Json,
     Live,
@@ -15,9 +16,11 @@ from storebridge.cli.common import (
     Planning,
     PlanPath,
     Reading,
+    SideBySide,
     Source,
     StateDir,
-    StoreText,
+    StoreTexts,
+    UsageError,
     Wait,
     Yes,
     agreed,
@@ -27,9 +30,9 @@ from storebridge.cli.common import (
 from storebridge.cli.output import command, progress, say, write_json
 from storebridge.cli.plan import describe, make, next_steps, summary
 from storebridge.plan import OnConflict, Plan, Report
-from storebridge.store import Store, open
+from storebridge.store import Store
 
-__all__ = ["apply", "push", "undo"]
+__all__ = ["apply", "push", "reviewed", "undo"]
 
 
 def apply(
@@ -46,13 +49,35 @@ def apply(
     ] = False,
     wait: Wait = 0.0,
     live: Live = "",
+    digest: Annotated[
+        str,
+        Parameter(
+            help="Apply only what has this digest, which somebody else read; 12 digits will do."
+        ),
+    ] = "",
     json: Json = False,
+    jobs: SideBySide = 0,
     state: StateDir = None,
 ) -> int:
-    """Make the changes of a plan, or go on with a run that was stopped."""
+    """Make the changes of a plan, or of a folder; or go on with a run that was stopped."""
+    if plan.is_dir():
+        _no_store(to)
+        from storebridge.cli import groups
+
+        return groups.apply(
+            plan,
+            on_conflict=on_conflict,
+            retry_failed=retry_failed,
+            wait=wait,
+            live=live,
+            digest=digest,
+            json=json,
+            jobs=jobs,
+            state=state,
+        )
     with Plan.open(plan) as opened, store_of(opened, to, state) as store:
         check_live(store, live)
-        report = _applied(opened, store, on_conflict, retry_failed, wait)
+        report = _applied(opened, store, on_conflict, retry_failed, wait, digest)
         if json:
             _write_report(report)
         else:
@@ -70,19 +95,26 @@ def push(
     source: Source,
     /,
     *,
-    to: StoreText,
+    to: StoreTexts = None,
     output: Output = None,
     yes: Yes = False,
     planning: Planning | None = None,
     reading: Reading | None = None,
     wait: Wait = 0.0,
     live: Live = "",
+    jobs: SideBySide = 0,
     state: StateDir = None,
 ) -> int:
     """Plan, ask and apply in one go; the plan is kept, for an undo."""
-    options = (planning or Planning()).options(reading)
-    with open(to, state=state) as store, make(source, store, output, options, state) as made:
-        return _reviewed(made, store, yes, wait, live, state)
+    asked = ask(source, to, output, planning, reading, state=state, jobs=jobs, wait=wait, live=live)
+    if asked.is_group:
+        from storebridge.cli import groups
+
+        return groups.push(asked, yes=yes)
+    store = asked.opened()
+    confirmed = store.name if store.name in asked.live else live
+    with store, make(asked.source, store, asked.output, asked.options, asked.state) as made:
+        return reviewed(made, store, yes, asked.wait, confirmed, asked.state)
 
 
 def undo(
@@ -96,19 +128,35 @@ def undo(
     to: Planned = "",
     wait: Wait = 0.0,
     live: Live = "",
+    jobs: SideBySide = 0,
     state: StateDir = None,
 ) -> int:
-    """Take back what a plan did; what people changed since then is kept."""
+    """Take back what a plan, or a folder of plans, did; what people changed since is kept."""
+    chosen = [field.strip() for field in fields.split(",") if field.strip()]
+    if plan.is_dir():
+        _no_store(to)
+        from storebridge.cli import groups
+
+        return groups.undo(
+            plan,
+            output=output,
+            where=where,
+            fields=chosen,
+            yes=yes,
+            wait=wait,
+            live=live,
+            jobs=jobs,
+            state=state,
+        )
     with Plan.open(plan) as opened, store_of(opened, to, state) as store:
         path = output or _beside(plan, "undo")
-        chosen = [field.strip() for field in fields.split(",") if field.strip()]
         with opened.undo(path, store, where=where, fields=chosen) as inverse:
             kept = sum(1 for row in inverse.skipped() if row.cause in ("kept", "irreversible"))
-            code = _reviewed(inverse, store, yes, wait, live, state)
+            code = reviewed(inverse, store, yes, wait, live, state)
             return code or (4 if kept else 0)
 
 
-def _reviewed(
+def reviewed(
     plan: Plan, store: Store, yes: bool, wait: float, live: str, state: Path | None
 ) -> int:
     """Show a plan, ask, and apply it."""
@@ -130,7 +178,12 @@ def _reviewed(
 
 
 def _applied(
-    plan: Plan, store: Store, on_conflict: OnConflict, retry_failed: bool, wait: float
+    plan: Plan,
+    store: Store,
+    on_conflict: OnConflict,
+    retry_failed: bool,
+    wait: float,
+    digest: str = "",
 ) -> Report:
     with progress() as tick:
         return plan.apply(
@@ -138,8 +191,14 @@ def _applied(
             on_conflict=on_conflict,
             retry_failed=retry_failed,
             wait=wait,
+            digest=digest,
             on_progress=lambda done, total: tick("Applying", done, total),
         )
+
+
+def _no_store(to: str) -> None:
+    if to:
+        raise UsageError("--to is for a single plan: a folder knows the stores of its plans")
 
 
 def _beside(plan: Path, word: str) -> Path:

@@ -1,4 +1,4 @@
-"""`demo`: the whole way of a catalogue, on real commands, in a store on this machine."""
+"""`demo`: the whole way of a catalogue, on real commands, in a store or a sandbox of one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from storebridge.cli.output import command, say
+from storebridge.errors import UsageError
 from storebridge.models import Market, Money, Product, Variant
 from storebridge.store import open
 
 __all__ = ["demo"]
 
-URL = "local:shop.db"
+_LOCAL = "local:shop.db"
 #: What the edit of the catalogue replaces: a price, a title and a vendor.
 _EDITS = (
     ("MUG-SALT,Glaze,Salt,,,24.00", "MUG-SALT,Glaze,Salt,,,25.50"),
@@ -34,61 +35,76 @@ def demo(
     folder: Annotated[
         Path | None, Parameter(help="Where its files go; by default a new temporary folder.")
     ] = None,
+    to: Annotated[
+        str, Parameter(help="Which store: sandbox:woocommerce, say; by default a file, shop.db.")
+    ] = _LOCAL,
 ) -> int:
     """Show it all: plan a catalogue, apply, meet a conflict, plan anew, apply, undo."""
+    if not to.startswith(("local:", "sandbox:")):
+        raise UsageError(
+            f"The demo puts made-up products into a store, which {to} may have customers for. "
+            "Use a sandbox, like sandbox:woocommerce, or local:shop.db."
+        )
     place = folder or Path(tempfile.mkdtemp(prefix="storebridge-demo-"))
     place.mkdir(parents=True, exist_ok=True)
     with _inside(place):
         _tell(f"storebridge at work, in {place}")
-        _prepare()
-        _first_plan()
-        _edit_and_conflict()
-        _undo()
+        where = ("--to", to, *_prepare(to))
+        _first_plan(where)
+        _edit_and_conflict(to, where)
+        _undo(to)
     _tell("That was it")
     say(f"The catalogue, the store and the plans are in {place}.")
     say(f"With a file and a shop of your own: {command('stores', 'add', 'NAME', 'URL')}")
     return 0
 
 
-def _prepare() -> None:
+def _prepare(to: str) -> tuple[str, ...]:
+    """Write the catalogue, and return what a plan of it has to be told besides."""
     _tell("A catalogue: ten products with variants, pictures and prices for Switzerland")
     with as_file(files("storebridge.cli") / "demo.csv") as bundled:
         shutil.copyfile(bundled, "catalogue.csv")
-    say("catalogue.csv is a product file as Shopify writes it. The store is a file too, shop.db;")
-    say("a market is put into it first, with three lines of Python:")
-    say('    with storebridge.open("local:shop.db") as store:')
-    say('        swiss = Market(handle="switzerland", name="Switzerland", currency="CHF")')
-    say("        store.markets.create(swiss)")
-    with open(URL, state="state") as store:
+    say("catalogue.csv is a product file as Shopify writes it.")
+    with open(to, state="state") as store:
+        if not store.supports("market"):
+            say(f"The store is {to}, which answers as {store.adapter.title} does, on this machine.")
+            say("It knows no markets: the prices for Switzerland are left out, as the plan says.")
+            return ("--market-currency", "Switzerland=CHF")
+        say(f"The store is {to}. A market is put into it first, with three lines of Python:")
+        say(f'    with storebridge.open("{to}") as store:')
+        say('        swiss = Market(handle="switzerland", name="Switzerland", currency="CHF")')
+        say("        store.markets.create(swiss)")
         swiss = Market(handle="switzerland", name="Switzerland", currency="CHF")
         store.markets.create(swiss)
+    return ()
 
 
-def _first_plan() -> None:
+def _first_plan(where: tuple[str, ...]) -> None:
     _tell("What would it change? A plan says so, and changes nothing")
-    _run("plan", "catalogue.csv", "--to", URL, "-o", "first.plan")
+    _run("plan", "catalogue.csv", *where, "-o", "first.plan")
     _run("show", "first.plan", "--limit", "2")
     _tell("The plan is good, so it is applied")
     _run("apply", "first.plan")
     _tell("Planned again, nothing is left to do")
-    _run("plan", "catalogue.csv", "--to", URL, "-o", "none.plan", "--check")
+    _run("plan", "catalogue.csv", *where, "-o", "none.plan", "--check")
 
 
-def _edit_and_conflict() -> None:
+def _edit_and_conflict(to: str, where: tuple[str, ...]) -> None:
     _tell("Somebody edits the catalogue: a price, a title and a vendor")
     text = Path("catalogue.csv").read_text(encoding="utf-8")
     for old, new in _EDITS:
         text = text.replace(old, new)
     Path("edited.csv").write_text(text, encoding="utf-8", newline="\n")
-    _run("plan", "edited.csv", "--to", URL, "-o", "second.plan")
+    _run("plan", "edited.csv", *where, "-o", "second.plan")
     _run("show", "second.plan")
     _tell("Meanwhile somebody changes that very price by hand, in the store")
-    say('    salt = Variant(sku="MUG-SALT", price=Money("23.00", "EUR"))')
-    say('    store.products.update(Product(handle="stoneware-mug", variants=(salt,)))')
-    salt = Variant(sku="MUG-SALT", price=Money("23.00", "EUR"))
-    with open(URL, state="state") as store:
+    with open(to, state="state") as store:
+        price = Money("23.00", store.info.currency)
+        say(f'    salt = Variant(sku="MUG-SALT", price=Money("23.00", "{price.currency}"))')
+        say('    store.products.update(Product(handle="stoneware-mug", variants=(salt,)))')
+        salt = Variant(sku="MUG-SALT", price=price)
         store.products.update(Product(handle="stoneware-mug", variants=(salt,)))
-    say("The salt mug costs 23.00 EUR there now; the plan had read 24.00 EUR.")
+    say(f"The salt mug costs {price} there now; the plan had read 24.00 {price.currency}.")
     _tell("The plan is applied all the same, but doesn't overwrite what it hadn't seen")
     _run("apply", "second.plan", expected=5)
     _tell("So that one change is planned anew, and both prices are seen")
@@ -97,11 +113,11 @@ def _edit_and_conflict() -> None:
     _run("apply", "second.again.plan")
 
 
-def _undo() -> None:
+def _undo(to: str) -> None:
     _tell("On second thoughts: the edits are taken back")
     _run("undo", "second.again.plan", "--yes")
     _run("undo", "second.plan", "--yes")
-    _run("history", URL)
+    _run("history", to)
 
 
 def _run(*words: str, expected: int = 0) -> None:

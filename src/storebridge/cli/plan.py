@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,15 +18,26 @@ from storebridge.cli.common import (
     Planning,
     PlanPath,
     Reading,
+    SideBySide,
     Source,
     StateDir,
-    StoreText,
+    StoreTexts,
 )
 from storebridge.cli.output import clean, command, progress, say
 from storebridge.plan import Plan, PlannedChange
+from storebridge.report.text import said
 from storebridge.store import Store, open
 
-__all__ = ["describe", "make", "next_steps", "plan", "show", "summary", "write_plan_json"]
+__all__ = [
+    "describe",
+    "is_store",
+    "make",
+    "next_steps",
+    "plan",
+    "show",
+    "summary",
+    "write_plan_json",
+]
 
 #: What `plan --check` returns where there is something to change.
 CHANGES_FOUND = 6
@@ -38,7 +50,7 @@ def plan(
     source: Source,
     /,
     *,
-    to: StoreText,
+    to: StoreTexts = None,
     output: Output = None,
     json: Json = False,
     check: Annotated[
@@ -46,11 +58,19 @@ def plan(
     ] = False,
     planning: Planning | None = None,
     reading: Reading | None = None,
+    jobs: SideBySide = 0,
     state: StateDir = None,
 ) -> int:
     """Make the plan that brings a store to what a source asks for; changes nothing."""
-    options = (planning or Planning()).options(reading)
-    with open(to, state=state) as store, make(source, store, output, options, state) as made:
+    from storebridge.cli.asked import ask
+
+    asked = ask(source, to, output, planning, reading, state=state, jobs=jobs)
+    if asked.is_group:
+        from storebridge.cli import groups
+
+        return groups.plan(asked, json=json, check=check)
+    source, output, options, state = asked.source, asked.output, asked.options, asked.state
+    with asked.opened() as store, make(source, store, output, options, state) as made:
         if json:
             write_plan_json(made)
         else:
@@ -69,11 +89,16 @@ def show(
     ] = False,
     limit: Annotated[int, Parameter(help="The most changes to show; 0 shows all.")] = 50,
 ) -> None:
-    """Show a plan, change by change."""
+    """Show a plan, or a folder of plans, change by change."""
     if html:
         from storebridge.cli.report import report
 
         report(plan)
+        return
+    if plan.is_dir():
+        from storebridge.cli import groups
+
+        groups.show(plan, json=json, limit=limit)
         return
     with Plan.open(plan) as opened:
         if json:
@@ -92,17 +117,18 @@ def make(
         def on_progress(stage: str, count: int) -> None:
             tick(words.get(stage, stage), count, 0)
 
-        if not _is_store(source):
+        if not is_store(source):
             return store.plan(source, output, on_progress=on_progress, **options)
         with open(source, state=state) as other:
             return store.plan(other, output, on_progress=on_progress, **options)
 
 
-def _is_store(source: str) -> bool:
-    """Whether a source is a store: a file of that name comes first."""
+def is_store(source: str) -> bool:
+    """Return whether a source is a store: a file of that name comes first."""
     from storebridge import config
+    from storebridge.sources import is_source
 
-    if Path(source).exists():
+    if Path(source).exists() or is_source(source):
         return False
     return source in config.stores() or bool(config.is_url(source))
 
@@ -115,7 +141,8 @@ def summary(plan: Plan) -> None:
     about = plan.about
     store = about["store"]
     name = f" ({store['name']})" if store["name"] else ""
-    say((f"Plan for {store['url']}{name}", "bold"), f" from {about['source']}")
+    source = "its own records" if about["source"] == store["url"] else about["source"]
+    say((f"Plan for {store['url']}{name}", "bold"), f" from {source}")
     counts = plan.counts
     say(
         "  ",
@@ -129,9 +156,10 @@ def summary(plan: Plan) -> None:
         *([f", {counts['skipped']} left alone"] if counts["skipped"] else []),
         *([f", {counts['out_of_scope']} out of scope"] if counts["out_of_scope"] else []),
     )
-    _listed(
-        "The store can't hold:", (f"{f.kind} {f.label}: {f.field}: {f.message}" for f in plan.fit())
-    )
+    if any(plan.absent.values()):
+        say("  Not in the source: ", ", ".join(_absent(plan)))
+    _listed("Read this first:", plan.warnings(), style="yellow")
+    _listed("The store can't hold:", _fits(plan))
     _listed(
         "Left alone:",
         (f"{s.kind} {s.label}{_row(s.origin)}: {s.message}. {s.remedy}" for s in plan.skipped()),
@@ -141,9 +169,21 @@ def summary(plan: Plan) -> None:
         say(f"  Applying takes about {seconds:.0f} s at the store's rate limit.")
 
 
+def _absent(plan: Plan) -> Iterator[str]:
+    """Yield what happens to products and variants that the source lacks."""
+    options = plan.about["options"]
+    for what, count in plan.absent.items():
+        option = "absent" if what == "products" else "absent_variants"
+        if count:
+            yield f"{count} {what if count > 1 else what[:-1]} ({options[option]})"
+
+
 def describe(plan: Plan, limit: int = 50) -> None:
     """Print a plan with its changes; 0 means all of them."""
     summary(plan)
+    say((f"  Digest: {plan.digest}", "dim"))
+    if guards := ", ".join(map(str, plan.guards())):
+        say((f"  Guards: {guards}", "dim"))
     changes = plan.changes()
     for change in islice(changes, limit or None):
         _show_change(change)
@@ -158,9 +198,10 @@ def _show_change(change: PlannedChange) -> None:
     say((f"{sign} {change.kind} {change.label}", style), part, (_row(change.origin), "dim"))
     for path, before, after in change.fields[:_MOST_FIELDS]:
         if change.action == "create":
-            say(f"    {path}: ", (_value(after), "green"))
+            say(f"    {path}: ", (_value(after, path), "green"))
         elif change.action == "update":
-            say(f"    {path}: ", (_value(before), "red"), " -> ", (_value(after), "green"))
+            was, now = _value(before, path), _value(after, path)
+            say(f"    {path}: ", (was, "red"), " -> ", (now, "green"))
     if len(change.fields) > _MOST_FIELDS and change.action != "delete":
         say(f"    ... and {len(change.fields) - _MOST_FIELDS} more fields")
     for reason in change.reasons:
@@ -172,10 +213,11 @@ def _show_change(change: PlannedChange) -> None:
 _UNDO = {"none": "not at all", "partly": "in part only"}
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, path: str) -> str:
     """Return a value in a line: texts as they are, elements by their names, shortened."""
     if value is None or value in ("", [], {}):
         return "nothing"
+    value = said(value, path)
     if isinstance(value, list):
         count = f"{len(value)}: " if isinstance(value[0], dict) else ""
         text = count + ", ".join(map(_name, value))
@@ -193,10 +235,22 @@ def _name(element: Any) -> str:
     return str(next(filter(None, names), None) or json.dumps(element, ensure_ascii=False))
 
 
-def _listed(head: str, lines: Iterator[str], most: int = 20) -> None:
+def _fits(plan: Plan) -> Iterator[str]:
+    """Yield what the store can't hold: a line for each field and reason, with one record."""
+    found: dict[tuple[str, str, str], tuple[str, int]] = {}
+    for fit in plan.fit():
+        about = (fit.kind, fit.field, fit.message)
+        label, count = found.get(about, (fit.label, 0))
+        found[about] = (label, count + 1)
+    for (kind, field, message), (label, count) in found.items():
+        more = f" and {count - 1:,} more" if count > 1 else ""
+        yield f"{field} of {kind} {label}{more}: {message}"
+
+
+def _listed(head: str, lines: Iterator[str], most: int = 20, style: str = "") -> None:
     for number, line in enumerate(lines):
         if number == 0:
-            say(f"  {head}")
+            say("  ", (head, style))
         if number < most:
             say(f"    {line}")
         elif number == most:
@@ -214,6 +268,7 @@ def next_steps(plan: Plan, state: Path | None) -> None:
         return
     say(f"Look at it:  {command('show', plan.path)}")
     say(f"Apply it:    {command('apply', plan.path, state=state)}")
+    say(f"Its digest:  {plan.digest}")
 
 
 # -- for machines
@@ -221,9 +276,11 @@ def next_steps(plan: Plan, state: Path | None) -> None:
 
 def write_plan_json(plan: Plan) -> None:
     """Print a plan as one JSON object, a line per change, so that memory stays flat."""
-    counts = {name: plan.counts[name] for name in ("create", "update", "delete", "unchanged")}
     out = sys.stdout
-    out.write(f'{{"counts": {json.dumps(counts)},\n"changes": [')
+    out.write(f'{{"digest": "{plan.digest}",\n"counts": {json.dumps(plan.counts)},\n')
+    guards = [dataclasses.asdict(found) for found in plan.guards()]
+    out.write(f'"absent": {json.dumps(plan.absent)},\n"guards": {json.dumps(guards)},\n')
+    out.write(f'"warnings": {json.dumps(list(plan.warnings()))},\n"changes": [')
     _write_items(_change_doc(change) for change in plan.changes())
     out.write('],\n"fit": [')
     _write_items(
@@ -235,6 +292,18 @@ def write_plan_json(plan: Plan) -> None:
             "source": fit.source,
         }
         for fit in plan.fit()
+    )
+    out.write('],\n"skipped": [')
+    _write_items(
+        {
+            "kind": row.kind,
+            "record": row.label,
+            "row": row.origin,
+            "cause": row.cause,
+            "message": row.message,
+            "remedy": row.remedy,
+        }
+        for row in plan.skipped()
     )
     out.write("]}\n")
 

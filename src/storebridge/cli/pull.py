@@ -34,8 +34,8 @@ def pull(
     format: Annotated[
         str,
         Parameter(
-            help="sheet (ours, the default for CSV and XLSX), shopify-csv, woocommerce-csv, "
-            "matrixify or jsonl."
+            help="sheet (ours, the default for CSV and XLSX), collections, shopify-csv, "
+            "woocommerce-csv, matrixify or jsonl."
         ),
     ] = "",
     state: StateDir = None,
@@ -56,9 +56,12 @@ def pull(
             format=format,
             on_progress=on_progress,
         )
-    found = ", ".join(f"{count} {what}" for what, count in counts.items()) or "no"
+    whole = {loss.kind: loss.count for loss in losses if loss.field == "record"}
+    written = {what: count - whole.get(what, 0) for what, count in counts.items()}
+    found = ", ".join(f"{count} {what}" for what, count in written.items() if count) or "no"
     say(f"Wrote {found} records to {output}.")
     for loss in losses:
-        say(f"  The format can't hold {loss.field} of {loss.count} {loss.kind} ({loss.example})")
+        part = "" if loss.field == "record" else f"{loss.field} of "
+        say(f"  The format can't hold {part}{loss.count} {loss.kind} ({loss.example})")
     if counts:
         say(f"Change the file, then see what differs:  {command('plan', output, '--to', store)}")

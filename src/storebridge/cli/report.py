@@ -7,9 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from storebridge import config
 from storebridge import report as reports
-from storebridge.cli.common import PlanPath, UsageError
+from storebridge.cli.common import PlanPath
 from storebridge.cli.output import command, say
+from storebridge.errors import UsageError
+from storebridge.plan import Plan, PlanFolder
 
 __all__ = ["report"]
 
@@ -36,7 +39,7 @@ def report(
         Path | None, Parameter(help="The file that was planned, where it isn't found any more.")
     ] = None,
 ) -> None:
-    """Write a report on a plan, before or after it is applied."""
+    """Write a report on a plan, or on a folder of plans, before or after it is applied."""
     hidden = [name.strip() for name in hide.split(",") if name.strip()]
     if output is not None and output.suffix.casefold() not in reports.SUFFIXES:
         raise UsageError(f"-o {output} must end with one of: {', '.join(reports.SUFFIXES)}")
@@ -47,10 +50,43 @@ def report(
         reports.write(plan, path, hidden)
         say(f"Wrote {path}.")
     if failed_rows is not None:
-        count = reports.write_failed_rows(plan, failed_rows, source)
+        _give_back(plan, failed_rows, source)
+
+
+def _give_back(plan: Path, output: Path, source: Path | None) -> None:
+    """Write the rows that came to nothing; of a folder, a file for each store that has some."""
+    files = {"": plan}
+    if plan.is_dir():
+        files = {store: one.path for store, one in PlanFolder.open(plan).plans()}
+    found = 0
+    for store, path in files.items():
+        name = output.with_suffix(f".{path.stem}{output.suffix}") if store else output
+        count = reports.write_failed_rows(path, name, source)
         if count:
+            found += 1
             rows = "1 row" if count == 1 else f"{count} rows"
-            say(f"Wrote {rows} to {failed_rows}; its last column says why.")
-            say(f"Put it right, then:  {command('plan', failed_rows, '--to', 'STORE')}")
-        else:
-            say("No row failed and none was left alone, so there is nothing to give back.")
+            say(f"Wrote {rows} to {name}; its last column says why.")
+            say(f"Put it right, then:  {command('plan', name, *_words(path, store))}")
+    if not found:
+        say("No row failed and none was left alone, so there is nothing to give back.")
+
+
+#: The options of what a file's context has as a table.
+_TABLES = {"market_currencies": "--market-currency", "headers": "--header"}
+
+
+def _words(plan: Path, store: str) -> list[str]:
+    """Return the words of a plan that its source needs to be read again, and the store."""
+    with Plan.open(plan) as opened:
+        options, url = opened.about["options"] or {}, opened.about["store"]["url"]
+    names = (one.name for one in config.stores().values() if one.url == url)
+    words = ["--to", store or next(names, url)]
+    words += ["--mapping", options["mapping"]] if options.get("mapping") else []
+    words += ["--stock"] if options.get("stock") else []
+    for name, value in options.get("context", {}).items():
+        if isinstance(value, dict):
+            pairs = [f"{own}={other}" for own, other in value.items()]
+            words += [text for pair in pairs for text in (_TABLES[name], pair)]
+        elif value:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words

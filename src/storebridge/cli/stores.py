@@ -12,7 +12,7 @@ from storebridge import config, registry
 from storebridge.cli.common import Json, StateDir
 from storebridge.cli.output import command, is_terminal, say, table, write_json
 from storebridge.config import StoreConfig
-from storebridge.errors import StorebridgeError
+from storebridge.errors import StorebridgeError, worst
 from storebridge.store import Store
 from storebridge.store.opening import opened
 
@@ -94,15 +94,15 @@ def check(
     state: StateDir = None,
 ) -> int:
     """Ask stores who they are, to see whether they can be reached."""
-    worst = 0
+    codes = []
     for one in config.resolve(store):
         try:
             with opened(one, state=state) as found:
                 _report(found)
         except StorebridgeError as error:
             say((f"{one.label}: ", "bold"), ("no", "red"), f": {error}", error=True)
-            worst = max(worst, error.exit_code)
-    return worst
+            codes.append(error.exit_code)
+    return worst(codes)
 
 
 def _report(store: Store) -> None:

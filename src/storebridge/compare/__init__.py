@@ -14,6 +14,7 @@ from storebridge.compare.diff import (
     diff,
     flatten,
     overlap,
+    pairs,
     rebuild,
     remaining,
     same,
@@ -24,6 +25,15 @@ from storebridge.compare.diff import (
     whole_removals,
 )
 from storebridge.compare.match import Doubt, Index, Match, fold, match
+from storebridge.compare.media import (
+    Origin,
+    addresses,
+    each_medium,
+    media_of,
+    origins,
+    readdressed,
+    told,
+)
 from storebridge.compare.names import composed, key_for, names_of, references, undotted
 
 __all__ = [
@@ -32,17 +42,24 @@ __all__ = [
     "Doubt",
     "Index",
     "Match",
+    "Origin",
     "Patch",
     "added_within",
+    "addresses",
     "changed_paths",
     "composed",
     "diff",
+    "each_medium",
     "flatten",
     "fold",
     "key_for",
     "match",
+    "media_of",
     "names_of",
+    "origins",
     "overlap",
+    "pairs",
+    "readdressed",
     "rebuild",
     "references",
     "remaining",
@@ -50,6 +67,7 @@ __all__ = [
     "select",
     "settle_lists",
     "still_holds",
+    "told",
     "unclear",
     "undotted",
     "whole_removals",

@@ -24,6 +24,7 @@ __all__ = [
     "diff",
     "flatten",
     "overlap",
+    "pairs",
     "rebuild",
     "remaining",
     "same",
@@ -36,6 +37,7 @@ __all__ = [
 
 Doc = dict[str, Any]
 R = TypeVar("R", bound=Record)
+E = TypeVar("E", bound=Model)
 
 #: Fields that ask for an edit of another field: adding to it or taking from it.
 EDITS = {
@@ -44,10 +46,10 @@ EDITS = {
     for edit in ("add", "remove")
 }
 #: Fields that name a record or steer a comparison, and are never compared themselves.
-_UNCOMPARED = frozenset({"id", "key", "modes", "created_at", "updated_at", *EDITS})
+_UNCOMPARED = frozenset({"id", "modes", "created_at", "updated_at", *EDITS})
 _ROUND = str.maketrans("[]", "()")
 #: Fields that are keys: their composed and decomposed forms are the same.
-_NAMES = frozenset({"handle", "sku"})
+_NAMES = frozenset({"handle", "key", "sku"})
 
 
 class Patch(NamedTuple):
@@ -268,12 +270,8 @@ def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) ->
         return {}, {}  # nothing differs, however the elements are matched
     before: Doc = {}
     after: Doc = {}
-    by_key = _by_key(old)
     seen: set[int] = set()
-    for position, element in enumerate(new):
-        match = _meant(element, by_key, seen)
-        if match is None and len(new) == len(old) == 1 and not _named(element):
-            match = old[0]
+    for position, (element, match) in enumerate(pairs(new, old)):
         if match is None:
             label = _label(element, position, after)
             before[label], after[label] = None, element.model_dump(mode="json")
@@ -289,6 +287,19 @@ def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) ->
                 label = _label(element, position, after)
                 before[label], after[label] = element.model_dump(mode="json"), None
     return before, after
+
+
+def pairs(new: Iterable[E], old: Iterable[E]) -> Iterator[tuple[E, E | None]]:
+    """Yield each element of a desired list with the live one that it means, None for a new one."""
+    wanted, held = tuple(new), tuple(old)
+    by_key = _by_key(held)
+    seen: set[int] = set()
+    for element in wanted:
+        match = _meant(element, by_key, seen)
+        if match is None and len(wanted) == len(held) == 1 and not _named(element):
+            match = held[0]
+        seen.add(id(match))
+        yield element, match
 
 
 def _element(new: Model, old: Model) -> Patch:
@@ -319,20 +330,18 @@ def _named(element: Model) -> bool:
 
 def _keys(element: Any) -> tuple[str, ...]:
     keys: tuple[str, ...] = element.element_keys()
-    return tuple(map(composed, keys))
+    return keys if "".join(keys).isascii() else tuple(map(composed, keys))
 
 
-def _by_key(elements: tuple[Model, ...]) -> dict[str, list[Model]]:
-    found: dict[str, list[Model]] = {}
+def _by_key(elements: Iterable[E]) -> dict[str, list[E]]:
+    found: dict[str, list[E]] = {}
     for element in elements:
         for key in _keys(element):
             found.setdefault(key, []).append(element)
     return found
 
 
-def _meant(
-    element: Model, by_key: Mapping[str, list[Model]], taken: Container[int] = ()
-) -> Model | None:
+def _meant(element: Model, by_key: Mapping[str, list[E]], taken: Container[int] = ()) -> E | None:
     """Return the element that another one means: by a key that only one has, else in turn."""
     hits = [by_key[key] for key in _keys(element) if key in by_key]
     alone = next((hit[0] for hit in hits if len(hit) == 1), None)
@@ -342,7 +351,7 @@ def _meant(
 
 def _label(element: Model, position: int, taken: Mapping[str, Any]) -> str:
     """Return a person's word for an element, once per list."""
-    words = [_word(element, key) for key in sorted(_keys(element), key=_speaking)]
+    words = (_word(element, key) for key in sorted(_keys(element), key=_speaking))
     label = next((word for word in words if word and word not in taken), "")
     return label or f"#{position + 1}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from storebridge.compare.names import names_of
 from storebridge.models import Record
@@ -35,11 +36,17 @@ class Index:
     def __init__(self, records: Iterable[Record]) -> None:
         """Index the records of one chunk."""
         self.exact: dict[str, set[str]] = {}
-        self.folded: dict[str, str] = {}
         for record in records:
             for name in names_of(record):
                 self.exact.setdefault(name, set()).add(record.id)
-                self.folded.setdefault(fold(name), name)
+
+    @cached_property
+    def folded(self) -> dict[str, str]:
+        """The first exact name by its folded form; made when one isn't found exactly."""
+        found: dict[str, str] = {}
+        for name in self.exact:
+            found.setdefault(fold(name), name)
+        return found
 
 
 def match(

@@ -10,7 +10,9 @@ from storebridge.models import Record
 __all__ = ["composed", "key_for", "names_of", "references", "undotted"]
 
 #: The kinds of key that other records use to refer to one, best first.
-_KEY_ORDER = ("handle:", "sku:", "email:", "name:", "number:", "path:", "key:")
+_KEY_ORDER = (
+    "handle:", "sku:", "email:", "name:", "number:", "path:", "code:", "title:", "text:", "key:",
+)  # fmt: skip
 
 
 def names_of(record: Record) -> tuple[str, ...]:

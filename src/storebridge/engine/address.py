@@ -71,8 +71,8 @@ class Origin:
         return cls(parts.scheme, host.rstrip("."), port, parts.path.rstrip("/"))
 
     @classmethod
-    def of_store(cls, base_url: str) -> Origin:
-        """Return the origin of a store's base URL.
+    def of_store(cls, base_url: str, *, signed: bool = False) -> Origin:
+        """Return the origin of a store's base URL; http only where requests carry no secret.
 
         Raises:
             ConfigError: if it is no plain https URL; http is for this machine only.
@@ -81,7 +81,7 @@ class Origin:
             origin = cls.parse(base_url)
         except ValueError as error:
             raise ConfigError(f"the store's URL {error}; write https://shop.example") from None
-        if origin.scheme == "http" and not origin.is_loopback:
+        if origin.scheme == "http" and not origin.is_loopback and not signed:
             raise ConfigError(
                 f"{origin} is not encrypted, and credentials are never sent that way; "
                 f"use https://{origin.host}"

@@ -73,7 +73,9 @@ class BaseEngine:
             if self._transport is None:
                 from storebridge.engine.transport import HttpTransport
 
-                self._transport = HttpTransport(self.adapter.base_url, self.options)
+                self._transport = HttpTransport(
+                    self.adapter.base_url, self.options, signed=self.adapter.signs_requests
+                )
             return self._transport
 
 

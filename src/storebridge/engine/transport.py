@@ -15,6 +15,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -40,18 +41,21 @@ _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 class HttpTransport:
     """Carries requests of one store over HTTP/1.1, from threads or from tasks of one loop."""
 
-    def __init__(self, base_url: str, options: EngineOptions | None = None) -> None:
+    def __init__(
+        self, base_url: str, options: EngineOptions | None = None, *, signed: bool = False
+    ) -> None:
         """Connect nothing yet.
 
         Args:
             base_url: where the store's requests go: https, or http on this machine.
             options: caps, proxy and certificate authorities.
+            signed: the requests carry no secret, and so may go over http anywhere.
 
         Raises:
             ConfigError: if the URL can't be used.
         """
         self._options = options or EngineOptions()
-        self._store = Origin.of_store(base_url)
+        self._store = Origin.of_store(base_url, signed=signed)
         proxy = self._options.proxy or os.environ.get("STOREBRIDGE_PROXY")
         self._proxy = None if self._store.is_loopback else proxy
         self._lock = threading.Lock()
@@ -188,7 +192,7 @@ class _Exchange:
         }
         return httpx2.Request(
             self._request.method,
-            self._url,
+            _parsed(self._url),
             headers=headers,
             extensions={"timeout": waits, "trace": trace},
             **_content(self._request, self._url, headers, stack),
@@ -251,6 +255,12 @@ class _Upload(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self:
             yield chunk
+
+
+@lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx2.URL:
+    """Return a URL for the library; batches go to one and the same, and parsing takes its time."""
+    return httpx2.URL(url)
 
 
 def _content(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from storebridge.errors import Problem, SourceError
-from storebridge.formats.base import Context, Format, Loss, Sourced
+from storebridge.formats.base import Context, Format, Loss, Readable, Sourced
+from storebridge.formats.collections import CollectionSheet
 from storebridge.formats.jsonl import Jsonl
 from storebridge.formats.matrixify import Matrixify
 from storebridge.formats.sheet import Sheet
+from storebridge.formats.sheet_columns import NAMING
 from storebridge.formats.shopify import ShopifyCsv
 from storebridge.formats.woocommerce import WooCommerceCsv
 from storebridge.models import Record
@@ -17,10 +20,17 @@ from storebridge.models import Record
 __all__ = ["FORMATS", "Context", "Format", "Loss", "Sourced", "detect", "read", "write"]
 
 #: Every format by its word on the command line.
-_FORMATS: tuple[Format, ...] = (Sheet(), Matrixify(), ShopifyCsv(), WooCommerceCsv(), Jsonl())
+_FORMATS: tuple[Format, ...] = (
+    Sheet(),
+    CollectionSheet(),
+    Matrixify(),
+    ShopifyCsv(),
+    WooCommerceCsv(),
+    Jsonl(),
+)
 FORMATS = {found.name: found for found in _FORMATS}
 #: Formats that only recognise what is theirs alone, though others may know some of the columns.
-_SURE = ("sheet", "matrixify")
+_SURE = ("sheet", "collections", "matrixify")
 
 
 def read(path: Path, context: Context, format: str = "") -> Iterator[Sourced | Problem]:
@@ -28,11 +38,13 @@ def read(path: Path, context: Context, format: str = "") -> Iterator[Sourced | P
 
     Args:
         path: the file.
-        context: what the file leaves open.
+        context: what the file leaves open; with a mapping, the file is a supplier's.
         format: a name in `FORMATS`; empty means to look at the file.
     """
+    if not context.folder:
+        context = replace(context, folder=str(path.parent))
     try:
-        yield from (_named(format) if format else detect(path, context)).read(path, context)
+        yield from _reader(path, context, format).read(path, context)
     except SourceError as error:
         yield from error.problems
     except OSError as error:
@@ -72,9 +84,17 @@ def detect(path: Path, context: Context) -> Format:
         table = open_table(path, context, lambda name: any(f.knows(name) for f in fitting))
         fitting = [found for found in fitting if found.recognises(table.header, context)]
         fitting = [found for found in fitting if found.name in _SURE][:1] or fitting
+        if not fitting and any(name in NAMING for name in table.header):
+            return FORMATS["sheet"]  # it says which of the columns it doesn't know
     if len(fitting) != 1:
         raise _unclear(path)
     return fitting[0]
+
+
+def _reader(path: Path, context: Context, format: str) -> Readable:
+    if context.mapping is not None:
+        return context.mapping
+    return _named(format) if format else detect(path, context)
 
 
 def _by_suffix(path: Path) -> Format:

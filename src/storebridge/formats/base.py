@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from storebridge.errors import Problem
 from storebridge.models import Record, StoreInfo
 
-__all__ = ["WHY", "Context", "Format", "Loss", "Sourced"]
+__all__ = ["WHY", "Context", "Format", "Loss", "Readable", "Sourced"]
 
 #: The column, or the key of a JSON line, that says why a row came back; every reader skips it.
 WHY = "storebridge: why"
@@ -39,6 +39,8 @@ class Context:
     encoding: str = ""
     """A Python codec's name; empty means: detect where certain, else ask for it."""
     delimiter: str = ""
+    decimal: Literal[".", ","] = "."
+    """The decimal sign of the amounts and measures in storebridge's own sheet."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Translated headers: the file's own header to the format's standard one."""
     store: str = ""
@@ -47,6 +49,14 @@ class Context:
     """The store's zone (IANA name) for times that a file writes without one."""
     variant: Literal["current", "legacy"] = "current"
     """Which column names to write, where a format has two sets."""
+    collections: Mapping[tuple[str, ...], str] | None = None
+    """The handles of the store's collections by folded path, where they are a tree."""
+    folder: str = ""
+    """Where the file lies, which relative paths of pictures are seen from."""
+    pictures: str = ""
+    """The folder of the pictures, where a person named one; instead of the file's own."""
+    mapping: Readable | None = None
+    """How a supplier's table becomes products (`storebridge.formats.mapping.TableMapping`)."""
     blank: Literal["keep", "clear"] = "keep"
     """What a blank cell of storebridge's own sheet does to its field."""
 
@@ -75,6 +85,8 @@ class Sourced:
     """The identity of the store that the record's ids belong to; empty where the file has none."""
     delete: bool = False
     """Whether the row asks for the record to be deleted."""
+    expects: Literal["", "new", "existing"] = ""
+    """Whether the row says that the store lacks the record, or that it has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,19 @@ class Loss:
     example: str
 
 
-class Format(Protocol):
+class Readable(Protocol):
+    """What reads files: a format, or a supplier's mapping."""
+
+    def read(self, path: Path, context: Context) -> Iterator[Sourced | Problem]:
+        """Yield the file's records, and a problem for everything wrong with it.
+
+        Raises:
+            SourceError: if the file can't be read any further; `formats.read` yields its problems.
+        """
+        ...
+
+
+class Format(Readable, Protocol):
     """One file format, in and out."""
 
     name: str
@@ -100,14 +124,6 @@ class Format(Protocol):
 
     def knows(self, header: str) -> bool:
         """Return whether a column name is one of this format's."""
-        ...
-
-    def read(self, path: Path, context: Context) -> Iterator[Sourced | Problem]:
-        """Yield the file's records, and a problem for everything wrong with it.
-
-        Raises:
-            SourceError: if the file can't be read any further; `formats.read` yields its problems.
-        """
         ...
 
     def write(self, path: Path, records: Iterable[Record], context: Context) -> list[Loss]:

@@ -8,13 +8,13 @@ from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from storebridge.errors import Problem
 from storebridge.formats.base import Loss
-from storebridge.models import Model, Money, Product, parse_amount
+from storebridge.models import Model, Money, Product, minor_units, parse_amount
 from storebridge.models.checks import Finding
 
 __all__ = [
@@ -25,9 +25,11 @@ __all__ = [
     "Losses",
     "Report",
     "boolean",
+    "check_thousands",
     "closest",
     "code",
     "decimal",
+    "dotted",
     "filled",
     "integer",
     "key_of",
@@ -35,6 +37,7 @@ __all__ = [
     "picker",
     "plain",
     "scalars",
+    "trimmed",
     "validated",
     "word",
 ]
@@ -45,6 +48,8 @@ Field = tuple[int, str, Callable[[str], Any] | None]
 _NAMED = re.compile(r"(\S+) ?([A-Z]{3})", re.ASCII)
 _SPREADSHEET = re.compile(r"\d+(?:[.,]\d+)?E\+\d\d", re.ASCII | re.IGNORECASE)
 _DECIMAL = re.compile(r"-?(?:\d{1,24}(?:\.\d{0,12})?|\.\d{1,12})", re.ASCII)
+_GROUPED = re.compile(r"-?\d{1,3}(?:\.\d{3})+", re.ASCII)
+_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}\.\d{3}", re.ASCII)
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -82,6 +87,10 @@ class Report:
     def found(self, row: int | None, column: str, finding: Finding) -> None:
         """Keep what a check of the model found."""
         self.add(row, column, finding.value, finding.message, finding.remedy)
+
+    def take(self, problems: Iterable[Problem]) -> None:
+        """Keep problems that were found elsewhere."""
+        self._problems.extend(problems)
 
     def drain(self) -> Iterator[Problem]:
         """Yield and forget the problems so far."""
@@ -122,7 +131,7 @@ class Losses:
 
 
 #: What a store gives itself: another one gives its own, so that nothing is lost without it.
-_OWN = frozenset({"id", "created_at", "updated_at"})
+_OWN = frozenset({"id", "content_hash", "created_at", "updated_at"})
 
 
 def filled(model: Model, held: set[str]) -> list[str]:
@@ -179,8 +188,13 @@ def closest(header: str, names: Iterable[str]) -> str:
     return next(iter(get_close_matches(key_of(header), names, 1, 0.85)), "")
 
 
-#: What a `Command` column may ask for, as other bulk tools write it: whether to delete.
-COMMANDS = {"delete": True, "merge": False, "update": False}
+#: What a `Command` column may say, as other bulk tools write it: to delete, or what is expected.
+COMMANDS: dict[str, Literal["delete", "", "existing", "new"]] = {
+    "delete": "delete",
+    "merge": "",
+    "update": "existing",
+    "new": "new",
+}
 
 
 def key_of(header: str) -> str:
@@ -218,6 +232,37 @@ def decimal(text: str) -> Decimal:
     if not _DECIMAL.fullmatch(text):
         raise BadCell("This is not a number", "Write digits with at most one dot, like 1.5")
     return Decimal(text)
+
+
+def dotted(text: str) -> str:
+    """Return a number that is written with a decimal comma ("1.234,50 EUR") with a dot.
+
+    Dots may group the digits before the comma by three. Without a comma they might be meant
+    either way, and are refused.
+    """
+    number, space, unit = text.strip().partition(" ")
+    whole, comma, fraction = number.partition(",")
+    if "." in fraction or ("." in whole and not (comma and _GROUPED.fullmatch(whole))):
+        raise BadCell(
+            "The file's decimal sign is a comma, and this number has a dot",
+            "Write it like 1234,50 or 1.234,50, or leave out --decimal ,",
+        )
+    found = f"{whole.replace('.', '')}{'.' if comma else ''}{fraction}"
+    return f"{trimmed(found)}{space}{unit}"
+
+
+def trimmed(number: str) -> str:
+    """Return a number whose decimals are known without a third one that is 0."""
+    return number[:-1] if number.endswith("0") and number[-4:-3] == "." else number
+
+
+def check_thousands(number: str, remedy: str = "") -> None:
+    """Raise BadCell for a number like 12.500, which many people write for 12500."""
+    if _THOUSANDS.fullmatch(number):
+        raise BadCell(
+            "The dot may begin decimals or stand between thousands",
+            remedy or f"Write {number[:-1]} or {number.replace('.', '')}",
+        )
 
 
 @lru_cache(maxsize=64)
@@ -272,6 +317,8 @@ def money_in(
                 f"Name it with {option}",
                 once=True,
             )
+        if minor_units(code) != 3:
+            check_thousands(amount)
         return Money(number, code)
 
     return parse

@@ -20,9 +20,9 @@ from storebridge.errors import Problem, SourceError
 from storebridge.formats.base import WHY, Context, Loss, Sourced
 from storebridge.formats.cells import Report
 from storebridge.formats.keys import FileKeys
+from storebridge.formats.pictures import checked
 from storebridge.formats.table import atomic
 from storebridge.models import KINDS, Record
-from storebridge.models.checks import problems as check
 
 __all__ = ["VERSION", "Jsonl"]
 
@@ -60,7 +60,8 @@ class Jsonl:
                     continue
                 record, delete = _record(line, row, report)
                 if record is not None:
-                    for finding in check(record, context.currency):
+                    record, findings = checked(record, context)
+                    for finding in findings:
                         report.found(row, finding.path, finding)
                     keys.add_record(record, row)
                 yield from report.drain()

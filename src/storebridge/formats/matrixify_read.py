@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from storebridge.formats.base import Context
 from storebridge.formats.cells import (
@@ -29,6 +29,8 @@ __all__ = ["MatrixifyReader"]
 
 _COMMANDS = {name.casefold(): name for name in ("NEW", "MERGE", "UPDATE", "REPLACE", "DELETE")}
 _COMMANDS["ignore"] = "IGNORE"
+#: What a command says of the store.
+_EXPECTS: dict[str, Literal["new", "existing"]] = {"NEW": "new", "UPDATE": "existing"}
 #: Texts that a blank cell leaves alone: Shopify has no product without them.
 _KEPT = ("title", "vendor")
 _LISTS = ("variants", "media", "metafields")
@@ -113,6 +115,7 @@ class MatrixifyReader(Reader):
         """Yield the rows of each product that isn't to be ignored."""
         for name, rows in super()._groups():
             self._asked = self._command("command", rows)
+            self.expects = _EXPECTS.get(self._asked, "")
             if self._asked != "IGNORE":
                 yield name, rows
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from storebridge.errors import Problem
 from storebridge.formats.base import Context, Loss, Sourced
-from storebridge.formats.sheet_columns import FIXED, NAMING, column_of, numeric
+from storebridge.formats.sheet_columns import FIXED, NAMING, SYNONYMS, column_of, is_feed, numeric
 from storebridge.formats.table import open_table
 from storebridge.models import Record
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from storebridge.formats.sheet_read import Reader
 
 __all__ = ["Sheet", "sourced"]
+
+_KNOWN = {*FIXED, *SYNONYMS}
 
 
 class Sheet:
@@ -38,17 +40,20 @@ class Sheet:
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
         """Return whether a header names products, and has nothing but fields as they are written.
 
-        Other formats have columns called "Title" and "SKU"; ours are all in lower case.
+        Other formats have columns called "Title" and "SKU"; ours are all in lower case. Only a
+        feed of stock and prices may write them in any way.
         """
+        if is_feed(header):
+            return True
         columns = [column_of(name) for name in header if name]
         return any(name in header for name in NAMING) and all(
-            column is not None and (name in FIXED or column.header == name)
+            column is not None and (name in _KNOWN or column.header == name)
             for name, column in zip(filter(None, header), columns, strict=True)
         )
 
     def knows(self, header: str) -> bool:
         """Return whether a column is one of this format's, apart from those with a free part."""
-        return header in FIXED
+        return header in _KNOWN
 
     def read(self, path: Path, context: Context) -> Iterator[Sourced | Problem]:
         """Yield the file's products, and a problem for everything wrong with it.
@@ -58,7 +63,7 @@ class Sheet:
         """
         from storebridge.formats.sheet_read import Reader
 
-        table = open_table(path, context, lambda name: name.casefold() in FIXED, numeric)
+        table = open_table(path, context, lambda name: name.casefold() in _KNOWN, numeric)
         yield from sourced(Reader(table, context))
 
     def write(self, path: Path, records: Iterable[Record], context: Context) -> list[Loss]:
@@ -80,8 +85,10 @@ def sourced(reader: Reader) -> Iterator[Sourced | Problem]:
         for row, product, delete in reader.products():
             yield from report.drain()
             if product is not None:
+                for collection in reader.paths.fresh():
+                    yield Sourced(collection, row)
                 reader.note(keys, row, product)
-                yield Sourced(product, row, delete=delete)
+                yield Sourced(product, row, delete=delete, expects=reader.expects)
         yield from report.drain()
         for repeat in keys.repeats():
             reader.repeated(repeat)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from storebridge.formats.base import Context
@@ -63,8 +63,14 @@ def _stripped(part: list[tuple[str, bool]]) -> str:
 
 def _kept(text: str, separators: str) -> str:
     """Return a value as a part of a list, with backslashes where they are needed."""
-    special = f"[{re.escape(separators)}\\\\]|^\\s|\\s\\Z"
-    return re.sub(special, lambda match: f"\\{match[0]}", text)
+    if text.isalnum():
+        return text
+    return _special(separators).sub(lambda match: f"\\{match[0]}", text)
+
+
+@cache
+def _special(separators: str) -> re.Pattern[str]:
+    return re.compile(f"[{re.escape(separators)}\\\\]|^\\s|\\s\\Z")
 
 
 @lru_cache(maxsize=4096)
@@ -82,6 +88,8 @@ def commas_text(values: Iterable[str]) -> str:
 
 def sentences(text: str) -> tuple[str, ...]:
     """Return the values of a list that ` | ` or line breaks separate, empty ones too."""
+    if "\\" not in text:
+        return tuple(part.strip() for part in text.replace("\n", "|").split("|"))
     return tuple(part for part, _ in _parts(text, _LINES))
 
 

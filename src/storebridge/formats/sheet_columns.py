@@ -15,12 +15,14 @@
 | `platform_fields.PLATFORM.KEY` | a field that one platform only has |
 | `media`, `media.alt` | the pictures' addresses, and their texts in the same order |
 | `delete` | TRUE deletes the product |
+
+Feeds of stock and prices call these columns by other names as well: `qty`, `ean` (see `SYNONYMS`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple, get_args
@@ -32,10 +34,12 @@ __all__ = [
     "FIXED",
     "LENGTH_UNITS",
     "NAMING",
+    "SYNONYMS",
     "WEIGHT_UNITS",
     "Column",
     "column_of",
     "inventory",
+    "is_feed",
     "market",
     "metafield",
     "numeric",
@@ -122,6 +126,18 @@ def _table() -> dict[str, Column]:
 
 
 FIXED = _table()
+#: What suppliers and warehouses call the columns of their feeds.
+SYNONYMS = {
+    **dict.fromkeys(("qty", "quantity", "stock", "available", "on hand"), FIXED["inventory"]),
+    **dict.fromkeys(("ean", "gtin", "upc", "barcode"), FIXED["barcodes"]),
+}
+_FEED = {"sku", "price", "compare_at_price", "inventory", "barcodes", *SYNONYMS}
+
+
+def is_feed(header: Iterable[str]) -> bool:
+    """Return whether a header is a feed's: SKUs, and quantities, prices or barcodes of them."""
+    names = {key_of(name) for name in header if name}
+    return len(names) > 1 and "sku" in names and names <= _FEED
 
 
 def option(name: str) -> Column:
@@ -209,8 +225,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[..., Column | None]], ...] = (
 @lru_cache(maxsize=4096)
 def column_of(header: str) -> Column | None:
     """Return what a header means, None if it is no column of the sheet."""
-    fixed = FIXED.get(key_of(header))
-    if fixed is not None:
+    key = key_of(header)
+    if (fixed := FIXED.get(key) or SYNONYMS.get(key)) is not None:
         return fixed
     for pattern, make in _PATTERNS:
         if match := pattern.fullmatch(header):

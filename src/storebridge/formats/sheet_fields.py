@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from storebridge.errors import ConfigError
 from storebridge.formats.sheet_columns import FIXED, column_of, similar
-from storebridge.models import Model, Product
+from storebridge.models import Model, Product, Variant
 
 __all__ = ["Fields"]
 
@@ -61,6 +61,21 @@ class Fields:
             update={"variants": tuple(_picked(variant, chosen) for variant in product.variants)}
         )
 
+    @property
+    def of_variants(self) -> bool:
+        """Whether a field of the variants is among them."""
+        return bool(self._variant)
+
+    def own(self, product: Product) -> Product:
+        """Return a product with the chosen fields alone; its variants and its names aren't any."""
+        kept = _picked(product, _with_edits(self._product))
+        modes = {name: mode for name, mode in product.modes.items() if name in kept.given}
+        return kept.model_copy(update={"modes": modes}) if modes else kept
+
+    def of_variant(self, variant: Variant) -> Variant:
+        """Return a variant with the chosen fields alone."""
+        return _picked(variant, self._variant)
+
     def _choose(self, word: str) -> None:
         path, args = self._meant(word)
         variant = path.startswith("variants.")
@@ -95,6 +110,14 @@ def _roots() -> frozenset[str]:
 
 
 _ROOTS = _roots()
+
+
+def _with_edits(
+    chosen: dict[str, frozenset[tuple[str, ...]]],
+) -> dict[str, frozenset[tuple[str, ...]]]:
+    """Return a choice with what adds to a chosen list or takes from it."""
+    edits = ((name, f"{name}_{edit}") for name in chosen for edit in ("add", "remove"))
+    return {**{edit: chosen[name] for name, edit in edits}, **chosen}
 
 
 def _picked(model: M, chosen: dict[str, frozenset[tuple[str, ...]]]) -> M:

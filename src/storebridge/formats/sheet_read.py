@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from storebridge.formats.base import Context
 from storebridge.formats.cells import (
+    BadCell,
     Field,
     boolean,
     code,
+    dotted,
     integer,
     key_of,
     money_in,
@@ -23,6 +25,8 @@ from storebridge.formats.cells import (
     word,
 )
 from storebridge.formats.keys import FileKeys, Repeat
+from storebridge.formats.paths import Paths, path_of
+from storebridge.formats.pictures import checked
 from storebridge.formats.sheet_cells import (
     commas,
     instant,
@@ -43,7 +47,6 @@ from storebridge.formats.sheet_columns import (
 from storebridge.formats.table import Table
 from storebridge.models import Product, Translation
 from storebridge.models.checks import STATUSES
-from storebridge.models.checks import problems as check
 
 __all__ = ["Reader", "Rows"]
 
@@ -65,6 +68,8 @@ _PARSERS: dict[str, Callable[[str], Any] | None] = {
     "json": json_value,
 }
 
+_DECIMALS = ("money", "weight", "length")
+
 
 class Reader:
     """Turns the rows of one table into products; what each column means is worked out once."""
@@ -78,6 +83,9 @@ class Reader:
         self.variant: list[Field] = []
         self.options: list[tuple[str, int]] = []
         self.delete = -1
+        self.expects: Literal["", "new", "existing"] = ""
+        """What the rows of the product that was read last say of the store."""
+        self.paths = Paths(context.collections)
         self._cleared: dict[bool, list[Column]] = {True: [], False: []}
         self._variant_rows: list[int] = []
         self._later: dict[str, int] = {}
@@ -143,7 +151,7 @@ class Reader:
             self.delete = index
         elif self._is_language(own, column) and name != "handle":
             fields = self.variant if column.of_variant else self.product
-            fields.append((index, name, self._parser(column)))
+            fields.append((index, name, self._signed(self._parser(column), column)))
             if self._clears(column):
                 self._cleared[column.of_variant].append(column)
 
@@ -164,6 +172,17 @@ class Reader:
             )
             return False
         return True
+
+    def _signed(
+        self, parse: Callable[[str], Any] | None, column: Column
+    ) -> Callable[[str], Any] | None:
+        """Return a parser that takes the file's decimal sign; a workbook's numbers have none."""
+        if parse is None or column.what not in _DECIMALS:
+            return parse
+        if self.context.decimal == ".":
+            return _or_with_commas(parse)
+        book = bool(self.table.sheet)
+        return lambda text: parse(text if book and "," not in text else dotted(text))
 
     def _parser(self, column: Column) -> Callable[[str], Any] | None:
         context = self.context
@@ -254,7 +273,8 @@ class Reader:
         self._variants(fields, rows, names, bool(name))
         product = validated(fields, row, self.report)
         if product is not None:
-            for finding in check(product, self.context.currency):
+            product, findings = checked(product, self.context)
+            for finding in findings:
                 self.report.found(*self._spot(finding.path, row, product), finding)
         return product
 
@@ -262,27 +282,49 @@ class Reader:
         """Put together what several columns say about a product."""
         if "media" in fields:
             fields["media"] = self._media(rows[0][0], **fields["media"])
+        for name in ("collections", "collections+"):
+            if name in fields:
+                fields[name] = tuple(map(self._collection, fields[name]))
+        if "collections-" in fields:
+            found = (self._collection(text, make=False) for text in fields["collections-"])
+            fields["collections-"] = tuple(filter(None, found))
+
+    def _collection(self, text: str, *, make: bool = True) -> str:
+        """Return the handle that a cell names, or that its path ("Clothing > Shirts") has."""
+        path = path_of(text)
+        if not path:
+            return text
+        return self.paths.handle(path) if make else self.paths.find(path)
 
     def _own_values(self, rows: Rows) -> dict[str, Any]:
         """Return what the rows of a product say about it; each may, but they must agree."""
         row, cells = rows[0]
         found = scalars(self.product, cells, row, self.report)
+        first = self._own(cells)
         self._later = {}
         for row, cells in rows[1:]:
-            if not any(self._own(cells)):
+            own = self._own(cells)
+            if own == first or not any(own):
                 continue
             for name, value in scalars(self.product, cells, row, self.report).items():
                 if name not in found:
                     found[name], self._later[self.names[name]] = value, row
                 elif found[name] != value:
-                    self.report.add(
-                        row,
-                        self.names[name],
-                        cells[self.report.header.index(self.names[name])],
-                        "Another row of this product has another value",
-                        "Write it once, and leave the product's other rows blank",
-                    )
+                    self._differs(found, name, value, (row, cells))
         return found
+
+    def _differs(
+        self, found: dict[str, Any], name: str, value: Any, item: tuple[int, list[str]]
+    ) -> None:
+        """Report a row that says something else about its product than one above."""
+        row, cells = item
+        self.report.add(
+            row,
+            self.names[name],
+            cells[self.report.header.index(self.names[name])],
+            "Another row of this product has another value",
+            "Write it once, and leave the product's other rows blank",
+        )
 
     def _assemble(self, values: dict[str, Any], row: int, cleared: list[Column]) -> dict[str, Any]:
         """Return the fields of a product or a variant, from the values of its cells."""
@@ -430,6 +472,20 @@ class Reader:
                 return self._later.get(own, row), own
             steps.pop()
         return row, self.names.get(f"variants.{head}", path)
+
+
+def _or_with_commas(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser that tells how to read a file whose decimals begin with commas."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except BadCell as bad:
+            if "," in text and not bad.once:
+                bad.remedy += "; a file that writes 19,99 is read with --decimal ,"
+            raise
+
+    return parsed
 
 
 def _place(fields: dict[str, Any], column: Column, value: Any) -> None:

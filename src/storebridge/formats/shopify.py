@@ -19,12 +19,16 @@ from storebridge.errors import Problem
 from storebridge.formats.base import Context, Loss, Sourced
 from storebridge.formats.cells import key_of
 from storebridge.formats.keys import FileKeys
+from storebridge.formats.sheet_columns import column_of
 from storebridge.formats.shopify_columns import DISTINCT, known, numeric
 from storebridge.formats.shopify_read import Reader
 from storebridge.formats.table import open_table
 from storebridge.models import Record
 
 __all__ = ["ShopifyCsv"]
+
+#: What our own sheet calls its columns too, in lower case.
+_OURS = frozenset(filter(column_of, DISTINCT))
 
 
 class ShopifyCsv:
@@ -34,8 +38,12 @@ class ShopifyCsv:
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".xlsx")
 
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
-        """Return whether a header has a column that only this format has."""
-        return any(key_of(name) in DISTINCT for name in header)
+        """Return whether a header has a column that only this format has.
+
+        Our own sheet has "title" and "handle" too, in lower case: with a slip in another header
+        it is still no file of Shopify's.
+        """
+        return any(key_of(name) in DISTINCT and name not in _OURS for name in header)
 
     def knows(self, header: str) -> bool:
         """Return whether a column is one of this format's."""
@@ -58,7 +66,7 @@ class ShopifyCsv:
                 yield from report.drain()
                 if product is not None:
                     reader.note(keys, row, product)
-                    yield Sourced(product, row, delete=reader.delete)
+                    yield Sourced(product, row, delete=reader.delete, expects=reader.expects)
             yield from report.drain()
             for repeat in keys.repeats():
                 reader.repeated(repeat.key, repeat.row, repeat.first_row)

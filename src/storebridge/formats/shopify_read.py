@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 from storebridge.formats.base import Context
 from storebridge.formats.cells import (
@@ -20,11 +20,11 @@ from storebridge.formats.cells import (
     validated,
 )
 from storebridge.formats.keys import FileKeys
+from storebridge.formats.pictures import checked
 from storebridge.formats.shopify_cells import NO_OPTION, ONLINE_STORE, parsers, weight_of
 from storebridge.formats.shopify_columns import ALIASES, GOOGLE, MARKET, METAFIELD, Column
 from storebridge.formats.table import Table
 from storebridge.models import Product
-from storebridge.models.checks import problems as check
 
 __all__ = ["Reader"]
 
@@ -40,6 +40,7 @@ class Reader:
         self.table, self.report, self.context = table, table.report, context
         self.handle = -1
         self.delete = False
+        self.expects: Literal["", "new", "existing"] = ""
         self.product: list[Field] = []
         self.product_meta: list[Field] = []
         self.shared: list[Field] = []
@@ -195,7 +196,9 @@ class Reader:
         row, first = rows[0]
         fields = scalars(self.product, first, row, self.report)
         fields["handle"] = handle
-        self.delete = fields.pop("command", False)
+        command = fields.pop("command", "")
+        self.delete = command == "delete"
+        self.expects = "" if self.delete else command
         if fields.get("channels") == ():  # the column speaks of this one channel only
             fields["channels_remove"] = (ONLINE_STORE,)
             del fields["channels"]
@@ -214,7 +217,8 @@ class Reader:
         product = validated(fields, row, self.report)
         if product is None:
             return None
-        for finding in check(product, self.context.currency):
+        product, findings = checked(product, self.context)
+        for finding in findings:
             at, column = self._spot(finding.path, row, product)
             self.report.found(at, column, finding)
         return product

@@ -17,9 +17,9 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -28,9 +28,19 @@ from typing import IO, Any
 from storebridge.errors import Problem, SourceError
 from storebridge.formats.base import WHY, Context
 from storebridge.formats.cells import Losses, Report, key_of
+from storebridge.formats.layout import Layout, distinct, head, letters
 from storebridge.formats.text import MARK, Decoding, decoding
 
-__all__ = ["Dialect", "Spool", "Table", "atomic", "escape", "open_table", "unescape"]
+__all__ = [
+    "Dialect",
+    "Spool",
+    "Table",
+    "atomic",
+    "escape",
+    "open_table",
+    "sheets_of",
+    "unescape",
+]
 
 _FORMULA = re.compile("'*[=+\\-@\t\r＝＋－＠]")
 _ESCAPED = re.compile("'+[=+\\-@\t\r＝＋－＠]")
@@ -44,6 +54,8 @@ _UNPACKED = 1 << 30
 #: From here on a spreadsheet shows whole numbers as 4.0E+12.
 _SHORTENED = 10**11
 _SHEET_ROWS, _SHEET_CELL = 1 << 20, 32_767
+#: Workbooks of others; the first three are ZIP files.
+_WORKBOOKS = (".xlsx", ".xlsm", ".ods", ".xls")
 
 
 def escape(text: str) -> str:
@@ -75,6 +87,10 @@ class Table:
     rows: Iterator[tuple[int, list[str]]]
     """Row numbers and cells, as many as the header has; ragged and blank rows are left out."""
     dialect: Dialect = Dialect()
+    lead: list[tuple[int, list[Any]]] = field(default_factory=list)
+    """The rows up to the header, as they are."""
+    sheet: str = ""
+    """The name of the workbook's sheet."""
 
 
 def open_table(
@@ -82,6 +98,7 @@ def open_table(
     context: Context,
     known: Callable[[str], bool],
     numeric: Callable[[str], bool] = lambda _: False,
+    layout: Layout | None = None,
 ) -> Table:
     """Return the table in a CSV or XLSX file.
 
@@ -90,6 +107,7 @@ def open_table(
         context: encoding, delimiter and translated headers.
         known: whether a standard header is one that the format knows, to tell the delimiter.
         numeric: whether a column holds numbers, so that a workbook's numbers are no surprise.
+        layout: where the table stands; by default its header is the first row, as in our files.
 
     Raises:
         SourceError: if encoding, delimiter, sheet or header can't be made out.
@@ -103,10 +121,11 @@ def open_table(
     def counts(cells: Iterable[str]) -> int:
         return sum(known(standard(cell)) for cell in cells)
 
-    if path.suffix.casefold() == ".xlsx":
-        return _table(path, _workbook(path, counts), standard, numeric, Dialect())
-    rows, dialect = _text(path, context, counts)
-    return _table(path, rows, standard, None, dialect)
+    if path.suffix.casefold() in (_WORKBOOKS if layout else (".xlsx",)):
+        name, rows = _workbook(path, counts, layout)
+        return _table(path, rows, standard, numeric, Dialect(), layout, name)
+    rows, dialect = _text(path, context, counts, layout)
+    return _table(path, rows, standard, None, dialect, layout)
 
 
 def _table(
@@ -115,24 +134,44 @@ def _table(
     standard: Callable[[str], str],
     numeric: Callable[[str], bool] | None,
     dialect: Dialect,
+    layout: Layout | None,
+    sheet: str = "",
 ) -> Table:
-    first = next(rows, None)
-    if first is None:
-        raise _unusable(path, "The file is empty", "Give a file with a header row", None)
-    own = [unescape(str(cell).lstrip("\ufeff")).strip() for cell in first[1]]
+    lead: list[tuple[int, list[Any]]] = []
+    names, rows = head(rows, layout, lead)
+    if names is None:
+        raise _headless(path, layout)
+    own = [unescape(name.lstrip("\ufeff")).strip() for name in names]
     while own and not own[-1]:
         own.pop()
+    own = distinct(own) if layout else own
     header = tuple(standard(cell) for cell in own)
     report = Report(path.name, own)
     if numeric is not None:
-        rows = _cell_texts(rows, [numeric(name) for name in header], report)
-    return Table(header, report, _even(rows, len(header), report), dialect)
+        signs = [layout.decimal(name) for name in header] if layout else ()
+        if layout:
+            rows = ((row, cells[: len(header)]) for row, cells in rows)
+        rows = _cell_texts(rows, [numeric(name) for name in header], report, signs)
+    even = _even(rows, len(header), report, is_book=bool(sheet))
+    return Table(header, report, even, dialect, lead, sheet)
+
+
+def _headless(path: Path, layout: Layout | None) -> SourceError:
+    if layout and layout.header:
+        row = layout.header[-1]
+        remedy = "Say in the mapping which row it is: [file] header"
+        return _unusable(path, "There is no such header row in the file", remedy, row or 1)
+    return _unusable(path, "The file is empty", "Give a file with a header row", None)
 
 
 def _even(
-    rows: Iterator[tuple[int, list[str]]], width: int, report: Report
+    rows: Iterator[tuple[int, list[str]]], width: int, report: Report, *, is_book: bool
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are as wide as the header; report the others."""
+    """Yield the rows that are as wide as the header; report the others.
+
+    In a workbook, a column without a header is one problem and not one in each row.
+    """
+    nameless = set[int]()
     for item in rows:
         row, cells = item
         if len(cells) > width and not any(cells[width:]):
@@ -141,6 +180,12 @@ def _even(
             continue
         if len(cells) == width:
             yield item
+        elif is_book and len(cells) > width:
+            place = next(place for place in range(width, len(cells)) if cells[place])
+            if place not in nameless:
+                nameless.add(place)
+                message = f"Column {letters(place)} has values and no header"
+                report.add(row, "", cells[place], message, "Give it one, or empty the column")
         else:
             report.add(
                 row,
@@ -159,11 +204,14 @@ def _unusable(path: Path, message: str, remedy: str, row: int | None = 1) -> Sou
 
 
 def _text(
-    path: Path, context: Context, counts: Callable[[Iterable[str]], int]
+    path: Path,
+    context: Context,
+    counts: Callable[[Iterable[str]], int],
+    layout: Layout | None,
 ) -> tuple[Iterator[tuple[int, list[str]]], Dialect]:
     how = decoding(path, context.encoding)
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
-    delimiter = _given_delimiter(path, context) or _delimiter(path, how, counts)
+    delimiter = _given_delimiter(path, context) or _delimiter(path, how, counts, layout)
     rows = _csv(path, how, delimiter)
     if how.errors != "strict":
         raise SourceError(list(_undecodable(path, rows, how.encoding)))
@@ -183,17 +231,27 @@ def _given_delimiter(path: Path, context: Context) -> str:
     return delimiter
 
 
-def _delimiter(path: Path, how: Decoding, counts: Callable[[Iterable[str]], int]) -> str:
+def _delimiter(
+    path: Path,
+    how: Decoding,
+    counts: Callable[[Iterable[str]], int],
+    layout: Layout | None,
+) -> str:
     """Return the one delimiter with which the header has columns that are known."""
     headers: dict[tuple[str, ...], str] = {}
+    most = 1
     for delimiter in _DELIMITERS:
         try:
-            _, cells = next(_csv(path, how, delimiter))
-        except StopIteration:
-            return ","
+            cells, _ = head(_csv(path, how, delimiter), layout, [])
         except SourceError:
             continue
-        if counts(cells):
+        if cells is None:
+            return ","
+        known = counts(distinct(cells) if layout else cells)
+        if layout and known > most:  # a mapping names all the columns that there should be
+            most = known
+            headers.clear()
+        if known >= (most if layout else 1):
             headers.setdefault(tuple(cells), delimiter)
     if len(headers) == 1:
         return next(iter(headers.values()))
@@ -202,6 +260,14 @@ def _delimiter(path: Path, how: Decoding, counts: Callable[[Iterable[str]], int]
             path,
             "The header row can be split in several ways",
             "Say what separates the cells with --delimiter",
+        )
+    if layout:
+        raise _unusable(
+            path,
+            "The header row has none of the columns that the mapping names",
+            "Take the mapping that belongs to this file, or say in it which row the header is "
+            "([file] header) and what separates the cells ([file] delimiter)",
+            layout.header[-1] if layout.header else 1,
         )
     raise _unusable(
         path,
@@ -255,38 +321,66 @@ def _undecodable(
 
 
 def _workbook(
-    path: Path, counts: Callable[[Iterable[str]], int]
-) -> Iterator[tuple[int, list[Any]]]:
-    """Yield the rows of the one sheet whose header has columns that are known."""
-    import zipfile
-
-    import python_calamine as calamine
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > _UNPACKED:
-            raise _unusable(path, "The workbook unpacks to over 1 GiB", "Save it as CSV", None)
-        book = calamine.CalamineWorkbook.from_path(str(path))
-        sheets = [book.get_sheet_by_name(name) for name in book.sheet_names]
-    except (zipfile.BadZipFile, calamine.CalamineError) as error:
-        raise _unusable(path, "The file is no workbook", "Save it as XLSX or CSV", None) from error
-    fitting = [sheet for sheet in sheets if counts(map(str, next(_filled(sheet), (0, []))[1]))]
+    path: Path, counts: Callable[[Iterable[str]], int], layout: Layout | None
+) -> tuple[str, Iterator[tuple[int, list[Any]]]]:
+    """Return the one sheet whose header has columns that are known, and its rows."""
+    sheets = sheets_of(path)
+    if layout and layout.sheet:
+        if layout.sheet not in sheets:
+            raise _unusable(
+                path,
+                f"There is no sheet {layout.sheet!r}; there are: {', '.join(sheets)}",
+                "Name one of them in the mapping: [file] sheet",
+                None,
+            )
+        return layout.sheet, _filled(sheets[layout.sheet])
+    fitting = []
+    for name, sheet in sheets.items():
+        cells, _ = head(_filled(sheet), layout, [])
+        if cells and counts(distinct(cells) if layout else cells):
+            fitting.append(name)
     if len(fitting) > 1:
         raise _unusable(
             path,
-            f"Several sheets have known columns: {', '.join(s.name for s in fitting)}",
-            "Keep one of them in the file",
+            f"Several sheets have known columns: {', '.join(fitting)}",
+            "Name one of them in the mapping: [file] sheet"
+            if layout
+            else "Keep one of them in the file",
             None,
         )
     if not fitting:
         raise _unusable(
             path,
             "No sheet has a header row with a column name that is known",
-            "Translate the names with --header 'OWN=STANDARD', or name another format with "
+            "Take the mapping that belongs to this file, or say in it which row the header is: "
+            "[file] header"
+            if layout
+            else "Translate the names with --header 'OWN=STANDARD', or name another format with "
             "--format",
         )
-    return _filled(fitting[0])
+    return fitting[0], _filled(sheets[fitting[0]])
+
+
+def sheets_of(path: Path) -> dict[str, Any]:
+    """Return the sheets of a workbook by their names; what is no workbook is refused.
+
+    Raises:
+        SourceError: if it isn't one, or unpacks to more than 1 GiB.
+    """
+    import zipfile
+
+    import python_calamine as calamine
+
+    try:
+        if path.suffix.casefold() != ".xls":
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > _UNPACKED:
+                raise _unusable(path, "The workbook unpacks to over 1 GiB", "Save it as CSV", None)
+        book = calamine.CalamineWorkbook.from_path(str(path))
+        return {name: book.get_sheet_by_name(name) for name in book.sheet_names}
+    except (zipfile.BadZipFile, calamine.CalamineError) as error:
+        raise _unusable(path, "The file is no workbook", "Save it as XLSX or CSV", None) from error
 
 
 def _filled(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
@@ -296,10 +390,14 @@ def _filled(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _cell_texts(
-    rows: Iterator[tuple[int, list[Any]]], numeric: list[bool], report: Report
+    rows: Iterator[tuple[int, list[Any]]],
+    numeric: list[bool],
+    report: Report,
+    signs: Sequence[str] = (),
 ) -> Iterator[tuple[int, list[str]]]:
     """Turn a workbook's typed cells into text, exactly or not at all."""
     columns = numeric + [False] * 64
+    commas = [place for place, sign in enumerate(signs) if sign == ","]
     for row, cells in rows:
         texts = []
         for index, cell in enumerate(cells):
@@ -310,9 +408,13 @@ def _cell_texts(
                     report.header[index] if index < len(report.header) else "",
                     str(cell),
                     "The spreadsheet keeps this as a number, and its digits may be lost",
-                    "Format the column as text and enter the value again",
+                    "Format the column as text and enter the value again"
+                    + (", or say in the mapping how many digits it has: digits" if signs else ""),
                 )
             texts.append(text or "")
+        for index in commas:
+            if isinstance(cells[index], int | float):
+                texts[index] = texts[index].replace(".", ",")
         yield row, texts
 
 

@@ -20,8 +20,8 @@ from storebridge.errors import Problem
 from storebridge.formats.base import Context, Loss, Sourced
 from storebridge.formats.cells import key_of
 from storebridge.formats.keys import FileKeys
+from storebridge.formats.paths import folded
 from storebridge.formats.table import open_table
-from storebridge.formats.woocommerce_cells import CategoryPath
 from storebridge.formats.woocommerce_columns import DISTINCT, NUMBERED, SIZED, known, numeric
 from storebridge.formats.woocommerce_read import Reader
 from storebridge.formats.woocommerce_rows import Rows, above, handles_of
@@ -62,8 +62,9 @@ class WooCommerceCsv:
             for row, cells in table.rows:
                 reader.keep(rows, row, cells)
                 yield from table.report.drain()
-            handles = handles_of(rows.paths)
-            yielded: set[CategoryPath] = set()
+            handles = handles_of(rows.paths, context.collections)
+            held = (context.collections or {}) if handles else {}
+            yielded = {path for path in handles if folded(path) in held}
             reader.orphans(rows)
             for row, cells, children in rows.products():
                 product = reader.product(row, cells, children, handles)
@@ -73,7 +74,7 @@ class WooCommerceCsv:
                 for collection in above(reader.named, handles, yielded):
                     yield Sourced(collection, row)
                 reader.note(used, row, product)
-                yield Sourced(product, row, delete=reader.delete)
+                yield Sourced(product, row, delete=reader.delete, expects=reader.expects)
             for repeat in used.repeats():
                 reader.repeated(repeat.key, repeat.row, repeat.first_row)
             yield from table.report.drain()

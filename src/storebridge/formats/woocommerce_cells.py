@@ -18,13 +18,13 @@ from storebridge.formats.cells import (
     money_in,
     word,
 )
+from storebridge.formats.paths import CategoryPath
 
 __all__ = [
     "BACKORDERS",
     "NAMESPACE",
     "STATUSES",
     "STOCK",
-    "CategoryPath",
     "join",
     "keys",
     "listed",
@@ -46,7 +46,6 @@ BACKORDERS = {"1": "yes", "0": "no", "yes": "yes", "no": "no", "notify": "notify
 _TAX = {"taxable": "taxable", "shipping": "shipping", "none": "none"}
 _TAX |= {"true": "taxable", "false": "none"}
 _VISIBILITY = {name: name for name in ("visible", "catalog", "search", "hidden")}
-CategoryPath = tuple[str, ...]
 
 _COMMA = re.compile(r"(?<!\\),")
 _BREAK = re.compile(r"\\\\n|\\n")

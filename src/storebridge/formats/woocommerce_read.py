@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from storebridge.formats.base import Context
 from storebridge.formats.cells import BadCell, Field, closest, key_of, plain, scalars, validated
 from storebridge.formats.keys import FileKeys
+from storebridge.formats.paths import CategoryPath
+from storebridge.formats.pictures import checked
 from storebridge.formats.table import Table
 from storebridge.formats.woocommerce_cells import (
     NAMESPACE,
-    CategoryPath,
     parsers,
     paths,
     split,
@@ -29,7 +30,6 @@ from storebridge.formats.woocommerce_columns import (
 )
 from storebridge.formats.woocommerce_rows import Rows
 from storebridge.models import Money, Product
-from storebridge.models.checks import problems as check
 from storebridge.models.prices import TwoPrices, from_two_prices
 
 __all__ = ["Reader"]
@@ -61,6 +61,7 @@ class Reader:
         self.downloads: dict[int, dict[str, int]] = defaultdict(dict)
         self.named: list[CategoryPath] = []
         self.delete = False
+        self.expects: Literal["", "new", "existing"] = ""
         self._rows: list[int] = []
         self._parsers = parsers(context)
         self._survey()
@@ -178,7 +179,9 @@ class Reader:
         """Return the product of a row and its variations' rows; None if it has problems."""
         values = scalars(self.fields, cells, row, self.report)
         kind, virtual, downloadable = values.pop("type", ("simple", None, None))
-        self.delete = values.pop("command", False)
+        command = values.pop("command", "")
+        self.delete = command == "delete"
+        self.expects = "" if self.delete else command
         fields, platform = self._own(values, cells, row, handles)
         self._rows = []
         if kind in _PARENTS:
@@ -227,7 +230,8 @@ class Reader:
         product = validated(fields, row, self.report)
         if product is None:
             return None
-        for finding in check(product, self.context.currency):
+        product, findings = checked(product, self.context)
+        for finding in findings:
             at, key = self._spot(finding.path, row, product)
             column = self.report.header[self.index[key]] if key in self.index else key
             self.report.found(at, column, finding)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from storebridge.formats.woocommerce_cells import CategoryPath
+from storebridge.formats.paths import CategoryPath, folded
 from storebridge.models import Collection, slug
 
 __all__ = ["Rows", "above", "handles_of"]
@@ -65,23 +65,32 @@ class Rows:
         return [(row, json.loads(cells)) for row, cells in found]
 
 
-def handles_of(named: Iterable[CategoryPath]) -> dict[CategoryPath, str]:
+def handles_of(
+    named: Iterable[CategoryPath], known: Mapping[CategoryPath, str] | None = None
+) -> dict[CategoryPath, str]:
     """Return a handle for each category path and each path above it.
 
     The handle is the slug of the last name, led by the names above it where others of the file
-    have the same slug, and a number where even that doesn't tell them apart.
+    have the same slug, and a number where even that doesn't tell them apart. A path that the store
+    has (`known`, by folded path) keeps its handle, and no other gets it.
     """
     every = dict.fromkeys(path[:n] for path in named for n in range(1, len(path) + 1))
     handles: dict[CategoryPath, str] = {}
-    taken: set[str] = set()
+    known = (known or {}) if every else {}
+    taken = set(known.values())
     by_slug: dict[str, list[CategoryPath]] = defaultdict(list)
     for path in every:
         by_slug[_slugs(path, 1)].append(path)
     for path in every:
+        if found := known.get(folded(path)):
+            handles[path] = found
+            continue
         rivals, depth = by_slug[_slugs(path, 1)], 1
         while (
             depth < len(path) and sum(_slugs(p, depth) == _slugs(path, depth) for p in rivals) > 1
         ):
+            depth += 1
+        while depth < len(path) and _slugs(path, depth) in taken:
             depth += 1
         handle, number = _slugs(path, depth), 1
         while handle in taken:

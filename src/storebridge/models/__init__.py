@@ -5,11 +5,13 @@ from __future__ import annotations
 from storebridge.models.base import ListMode, ListSpec, Model, PlatformFields, Record, Ref
 from storebridge.models.collection import Category, Collection, Rule
 from storebridge.models.customer import Address, Consent, Customer
+from storebridge.models.discount import Discount
 from storebridge.models.market import Location, Market
 from storebridge.models.money import Money, is_currency, minor_units, parse_amount
 from storebridge.models.order import (
     Adjustment,
     Amount,
+    Comment,
     Fulfillment,
     FulfillmentLine,
     LineItem,
@@ -34,6 +36,7 @@ from storebridge.models.product import (
     Translation,
     Variant,
 )
+from storebridge.models.review import Reply, Review
 from storebridge.models.store import StoreInfo
 from storebridge.models.text import Country, Locale, Time, slug
 from storebridge.models.units import Dimensions, Length, Weight
@@ -46,10 +49,12 @@ __all__ = [
     "Attribute",
     "Category",
     "Collection",
+    "Comment",
     "Consent",
     "Country",
     "Customer",
     "Dimensions",
+    "Discount",
     "Download",
     "Fulfillment",
     "FulfillmentLine",
@@ -75,6 +80,8 @@ __all__ = [
     "Ref",
     "Refund",
     "RefundLine",
+    "Reply",
+    "Review",
     "Rule",
     "Sale",
     "Seo",
@@ -94,5 +101,15 @@ __all__ = [
 #: Every kind of record by its word, in the order in which a plan writes them.
 KINDS: dict[str, type[Record]] = {
     model.kind: model
-    for model in (Location, Market, Category, Collection, Product, Customer, Order)
+    for model in (
+        Location,
+        Market,
+        Category,
+        Collection,
+        Product,
+        Discount,
+        Customer,
+        Order,
+        Review,
+    )
 }

@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 
 from storebridge.models.base import Record
 from storebridge.models.collection import Category, Collection
+from storebridge.models.discount import Discount
 from storebridge.models.market import Location, Market
 from storebridge.models.money import Money, is_currency, minor_units
 from storebridge.models.product import MarketPrice, Media, Product, Sale, Variant
+from storebridge.models.review import Review
+from storebridge.models.text import local_file
 
 __all__ = ["STATUSES", "Finding", "problems"]
 
@@ -75,6 +78,13 @@ def _collection(collection: Collection, _: str) -> Iterator[Finding]:
             "A collection can't be its own parent",
             "Name the handle of another collection, or leave parent out",
         )
+    if collection.rules and (collection.products or collection.products_add):
+        yield Finding(
+            "products",
+            "",
+            "A collection that fills itself by rules can't be given products",
+            "Leave out its products, or its rules",
+        )
     if collection.image is not None:
         yield from _media("image", (collection.image,))
 
@@ -95,12 +105,44 @@ def _location(location: Location, _: str) -> Iterator[Finding]:
         yield Finding("name", location.name, "A location needs a name", "Give it one")
 
 
+def _discount(discount: Discount, currency: str) -> Iterator[Finding]:
+    if discount.percentage is not None and discount.amount is not None:
+        yield Finding(
+            "amount",
+            str(discount.amount),
+            "A discount takes a percentage or an amount off, not both",
+            "Leave one of them out",
+        )
+    if discount.percentage is not None and not 0 <= discount.percentage <= 100:
+        shown = str(discount.percentage)
+        yield Finding("percentage", shown, "This is no part of a hundred", "Write 0 to 100")
+    for field in ("amount", "minimum_subtotal", "maximum_subtotal"):
+        money = getattr(discount, field)
+        if money is not None and (fault := _fault(money.amount, money.currency, currency)):
+            yield Finding(field, *fault)
+    yield from _words("codes", discount.codes)
+    for field in ("minimum_quantity", "item_limit", "usage_limit", "usage_limit_per_customer"):
+        if (count := getattr(discount, field)) is not None and count < 0:
+            yield _below_zero(field, count)
+    starts, ends = discount.starts_at, discount.ends_at
+    if starts is not None and ends is not None and ends <= starts:
+        message = "The discount ends before it starts"
+        yield Finding("ends_at", str(ends), message, "Put the end after the start")
+
+
+def _review(review: Review, _: str) -> Iterator[Finding]:
+    if review.rating is not None and not 1 <= review.rating <= 5:
+        yield Finding("rating", str(review.rating), "A rating is from 1 to 5", "Convert it")
+
+
 _CHECKS: dict[str, Callable[[Any, str], Iterator[Finding]]] = {
     "product": _product,
     "collection": _collection,
     "category": _category,
     "market": _market,
     "location": _location,
+    "discount": _discount,
+    "review": _review,
 }
 
 
@@ -119,7 +161,7 @@ def _words(path: str, words: tuple[str, ...]) -> Iterator[Finding]:
 
 def _media(path: str, media: tuple[Media, ...]) -> Iterator[Finding]:
     for place, item in enumerate(media):
-        if item.url and not _URL.fullmatch(item.url):
+        if item.url and not _is_address(item.url):
             yield _bad_url(f"{path}.{place}.url", item.url)
 
 
@@ -224,7 +266,7 @@ def _variant(place: int, variant: Variant, currency: str) -> list[Finding]:
     for at, market in enumerate(variant.market_prices):
         found += _market_price(f"variants.{place}.market_prices.{at}", market)
     for at, url in enumerate(variant.media):
-        if not _URL.fullmatch(url):
+        if not _is_address(url):
             found.append(_bad_url(f"variants.{place}.media.{at}", url))
     if variant.weight is not None and variant.weight.value < 0:
         found.append(_below_zero(f"variants.{place}.weight", variant.weight.value))
@@ -282,6 +324,10 @@ def _unknown_currency(path: str, code: str) -> Finding:
     return Finding(path, code, "ISO 4217 has no such currency", "Use a code like EUR")
 
 
+def _is_address(url: str) -> bool:
+    return _URL.fullmatch(url) is not None or local_file(url) is not None
+
+
 def _bad_url(path: str, url: str) -> Finding:
     return Finding(
         path,
@@ -291,5 +337,5 @@ def _bad_url(path: str, url: str) -> Finding:
     )
 
 
-def _below_zero(path: str, value: Decimal) -> Finding:
+def _below_zero(path: str, value: Decimal | int) -> Finding:
     return Finding(path, str(value), "This can't be below zero", "Write 0 or more")

@@ -16,6 +16,7 @@ from storebridge.models.text import Locale, Time
 __all__ = [
     "Adjustment",
     "Amount",
+    "Comment",
     "Fulfillment",
     "FulfillmentLine",
     "LineItem",
@@ -132,6 +133,21 @@ class Refund(Model):
         return (f"id:{self.id}",)
 
 
+class Comment(Model):
+    """What was written down about an order since it was placed."""
+
+    id: str = ""
+    text: str = ""
+    author: str = ""
+    to_customer: bool = False
+    """Whether the buyer is told: a comment that is new goes out as an e-mail then."""
+    created_at: Time | None = None
+
+    def element_keys(self) -> tuple[str, ...]:
+        """A comment is named by its id, else by its text."""
+        return (f"id:{self.id}",) if self.id else (f"text:{self.text}",)
+
+
 class Payment(Model):
     """One payment, authorisation or capture of an order."""
 
@@ -156,6 +172,7 @@ class Order(Record):
         "fulfillments": ListSpec("merge", Fulfillment.element_keys),
         "refunds": ListSpec("merge", Refund.element_keys),
         "payments": ListSpec("merge", Payment.element_keys),
+        "comments": ListSpec("merge", Comment.element_keys),
         "metafields": ListSpec("merge", Metafield.element_keys),
     }
 
@@ -186,6 +203,7 @@ class Order(Record):
     fulfillments: tuple[Fulfillment, ...] = ()
     refunds: tuple[Refund, ...] = ()
     payments: tuple[Payment, ...] = ()
+    comments: tuple[Comment, ...] = ()
     discount_codes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     tags_add: tuple[str, ...] = Field(default=(), alias="tags+")

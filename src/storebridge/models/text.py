@@ -1,17 +1,20 @@
-"""Types for coded text and times: BCP 47 locales, ISO 3166 countries, aware UTC times."""
+"""Coded text: BCP 47 locales, ISO 3166 countries, aware UTC times, handles, file addresses."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, AwareDatetime
 
-__all__ = ["Country", "Locale", "Time", "slug"]
+__all__ = ["Country", "Locale", "Time", "local_file", "slug"]
 
 _UNSAFE = re.compile(r"[^\w]+")
+_DRIVE = re.compile(r"/[A-Za-z]:(/|$)")
 
 
 @cache
@@ -49,3 +52,24 @@ def slug(text: str) -> str:
 
     folded = unicodedata.normalize("NFC", text).casefold().replace("'", "")
     return _UNSAFE.sub("-", folded).replace("_", "-").strip("-")
+
+
+def local_file(url: str) -> Path | None:
+    """Return the absolute path that a `file:` URL names, None for any other address.
+
+    A picture whose `Media.url` is one is uploaded from disk (`Request(body=path)`,
+    `FilePart(content=path)`); any other is given to the platform as an address.
+    """
+    if url[:5].lower() != "file:":
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    host = "" if parts.netloc.lower() == "localhost" else parts.netloc
+    path = unquote(parts.path)
+    if not path.startswith("/") or "\0" in path:
+        return None
+    if host:
+        return Path(f"//{host}{path}")
+    return Path(path[1:] if _DRIVE.match(path) else path)

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from storebridge.plan.file import SkippedRow
-from storebridge.plan.options import Absent, OnConflict, PlanOptions, Task, Transform
+from storebridge.plan.folder import FolderReport, PlanFolder, StoreReport, plan_all
+from storebridge.plan.guards import GuardResult, Guards
+from storebridge.plan.options import (
+    Absent,
+    AbsentVariants,
+    Create,
+    OnConflict,
+    PictureKind,
+    PlanOptions,
+    Task,
+    Transform,
+)
 from storebridge.plan.plan import Plan, PlannedChange, make
 from storebridge.plan.report import Item, Report
+from storebridge.plan.workers import Failure
 
 __all__ = [
     "Absent",
+    "AbsentVariants",
+    "Create",
+    "Failure",
+    "FolderReport",
+    "GuardResult",
+    "Guards",
     "Item",
     "OnConflict",
+    "PictureKind",
     "Plan",
+    "PlanFolder",
     "PlanOptions",
     "PlannedChange",
     "Report",
     "SkippedRow",
+    "StoreReport",
     "Task",
     "Transform",
     "make",
+    "plan_all",
 ]

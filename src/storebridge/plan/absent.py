@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from storebridge.compare import pairs
 from storebridge.models import InventoryLevel, Product, Variant
-from storebridge.plan.changes import Changes
+from storebridge.parts import unsupported
+from storebridge.plan.changes import Changes, row_of
 from storebridge.plan.live import pages
-from storebridge.plan.options import PlanOptions
+from storebridge.plan.options import AbsentVariants, PlanOptions
 from storebridge.plan.spool import Spool
 
 if TYPE_CHECKING:
     from storebridge.store import Store
     from storebridge.where import Where
 
-__all__ = ["absent_changes"]
+__all__ = ["absent_changes", "absent_variants"]
 
 
 def absent_changes(
@@ -25,20 +27,56 @@ def absent_changes(
         for live in records:
             lacks = not spool.is_matched(Product.kind, live.id)
             if lacks and isinstance(live, Product) and where.matches(live):
-                _change(live, changes, options)
+                _change(store, live, changes, options)
         changes.flush()
 
 
-def _change(live: Product, changes: Changes, options: PlanOptions) -> None:
+def absent_variants(
+    whole: Product, asked: Product, live: Product, what: AbsentVariants
+) -> tuple[Product, frozenset[str]]:
+    """Return what is asked with what becomes of the variants that the source lacks, and their ids.
+
+    Args:
+        whole: the source's product, which has at least one variant.
+        asked: what is asked of it; it may have no variants.
+        live: what the store has.
+        what: what happens to variants that the source lacks.
+    """
+    meant = {id(held): held for _, held in pairs(whole.variants, live.variants) if held}
+    lacking = [held for held in live.variants if id(held) not in meant]
+    if what == "zero-stock":
+        lacking = [held for held in lacking if any(level.available for level in held.inventory)]
+    if not lacking:
+        return asked, frozenset()
+    variants = asked.variants
+    if what == "zero-stock":
+        fields: dict[str, Any] = {"variants": (*variants, *map(_emptied, lacking))}
+    elif "variants" in asked.given:
+        fields = {"modes": {**asked.modes, "variants": "replace"}}
+    else:
+        variants = tuple(Variant(id=held.id) for held in meant.values())
+        fields = {"variants": variants, "modes": {**asked.modes, "variants": "replace"}}
+    return asked.model_copy(update=fields), frozenset(variant.id for variant in lacking)
+
+
+def _change(store: Store, live: Product, changes: Changes, options: PlanOptions) -> None:
     reasons = (f"the source lacks it (--absent {options.absent})",)
     if options.absent == "delete":
+        changes.lacks("products")
         changes.delete(Product.kind, None, live, reasons)
         return
     if options.absent == "zero-stock":
         desired = Product(variants=tuple(map(_emptied, live.variants)))
     else:
         desired = Product(status="archived" if options.absent == "archive" else options.absent)
-    changes.change(live, desired, reasons)
+    missing = unsupported(desired, store.adapter.records(Product.kind).fields)
+    if missing:
+        title = store.adapter.title
+        message = f"the source lacks it, and {title} has no {missing[0]} to change for it"
+        remedy = "Choose another --absent: zero-stock or delete, where the platform has that."
+        changes.skip(row_of(Product.kind, None, live), "absent", message, remedy)
+    elif changes.change(live, desired, reasons):
+        changes.lacks("products")
 
 
 def _emptied(variant: Variant) -> Variant:

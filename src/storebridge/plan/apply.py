@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import PARTS, Batch, Change, Records
@@ -28,13 +29,15 @@ from storebridge.compare import (
     undotted,
 )
 from storebridge.engine import Job
-from storebridge.errors import PlanError
+from storebridge.errors import PlanError, Refused
 from storebridge.flow import Outcome, Status
 from storebridge.models import Record
 from storebridge.parts import declared
+from storebridge.pictures import Pictures
 from storebridge.plan.bulk import calm_collector
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
+from storebridge.plan.ledger import Ledger
 from storebridge.plan.options import OnConflict
 from storebridge.plan.report import Report
 from storebridge.plan.sent import Sent
@@ -43,8 +46,10 @@ from storebridge.state import HistoryRow
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["apply", "check_store", "patch_of", "sides"]
+__all__ = ["apply", "check_digest", "check_store", "patch_of", "sides"]
 
+#: Digits of a digest that nobody meets twice.
+_FEWEST_DIGITS = 12
 _FINAL = (Status.APPLIED, Status.UNCHANGED)
 
 
@@ -55,17 +60,21 @@ def apply(
     on_conflict: OnConflict = "refuse",
     retry_failed: bool = False,
     wait: float | None = 0,
+    digest: str = "",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Apply a plan, or go on with one that was interrupted, and return what became of it.
 
     Raises:
         PlanError: if the plan was changed, or was made for another store.
+        Refused: if a digest is given, and the plan has another one.
         Locked: if another plan is being applied to the store.
         AuthError: if the store refuses the credentials; when they are renewed, run again with
             `retry_failed` for the changes that were refused with them.
     """
     file.check_seal()
+    if digest:
+        check_digest(file.meta("digest"), digest, file.path)
     check_store(file, store)
     with calm_collector(), store.state.lock("apply", wait, f"applying {file.path.name}"):
         run = _Run(file, store, on_conflict, on_progress)
@@ -83,6 +92,27 @@ def apply(
         )
     )
     return report
+
+
+def check_digest(own: str, digest: str, path: Path) -> None:
+    """Raise Refused unless somebody read this digest, in whole or its beginning.
+
+    Args:
+        own: the digest of a plan, or of a folder of plans.
+        digest: what somebody read.
+        path: the plan or the folder.
+    """
+    named = digest.strip().casefold()
+    if len(named) < _FEWEST_DIGITS:
+        raise Refused(
+            f"--digest {digest!r} is too short to name one plan. Give its first {_FEWEST_DIGITS} "
+            f"digits at least; 'storebridge show {path}' prints them"
+        )
+    if not own.startswith(named):
+        raise Refused(
+            f"{path.name} isn't what was looked at: its digest is {own}, not {digest}. Nothing "
+            f"was changed. Have it looked at again: storebridge show {path}"
+        )
 
 
 def check_store(file: PlanFile, store: Store) -> None:
@@ -125,6 +155,7 @@ class _Run:
         self.done = sum(file.count("SELECT status, COUNT(*) FROM outcomes GROUP BY 1").values())
         self.progress = on_progress or (lambda _done, _total: None)
         self.sending: dict[str, _Sending] = {}
+        self.pictures = Pictures.of(store.state, file.meta("options", {}), sure=True)
 
     # -- in order
 
@@ -152,7 +183,7 @@ class _Run:
 
     def _send(self, sending: _Sending, dropped: list[Outcome]) -> int:
         """Check for conflicts, commit the intent, send, verify; return how many have outcomes."""
-        dropped += self._conflicts(sending)
+        dropped += self._refused(sending) + self._conflicts(sending)
         count = len(dropped) + len(sending.changes)
         if dropped:
             self.file.put_outcomes("", ((outcome, True) for outcome in dropped))
@@ -179,7 +210,8 @@ class _Run:
         self._read_back(sending)
         sending.rows, sending.changes = {}, {}
         self._compose(sending, rows)
-        dropped = self._conflicts(sending, uncertain=True)
+        dropped = self._refused(sending, Status.UNKNOWN)
+        dropped += self._conflicts(sending, uncertain=True)
         self.file.put_outcomes(batch.id, ((outcome, True) for outcome in dropped))
         self._run_batch(sending, frozenset(sending.changes), batch.state)
         self.progress(self.done, self.total)
@@ -192,12 +224,13 @@ class _Run:
 
     def _run_batch(self, sending: _Sending, uncertain: frozenset[str], state: Any) -> None:
         self.sending[sending.id] = sending
+        ledger = self._ledger(sending.records)
         try:
             unknown = False
             if sending.changes:
                 batch = Batch(
                     id=sending.id,
-                    changes=tuple(sending.changes.values()),
+                    changes=tuple(map(ledger.dressed, sending.changes.values())),
                     ids=sending.refs,
                     uncertain=uncertain,
                     state=state,
@@ -222,6 +255,9 @@ class _Run:
             else:
                 sending.rows[change.id], sending.changes[change.id] = row, change
         return dropped
+
+    def _ledger(self, records: Records[Any]) -> Ledger:
+        return Ledger(self.store.state, records, self.pictures)
 
     def _change(self, sending: _Sending, row: ChangeRow) -> Change[Any] | Outcome:
         model = sending.records.model
@@ -264,6 +300,17 @@ class _Run:
                 return f"there is no {kind} {name.partition(':')[2]!r} in the store or the source"
         return ""
 
+    def _refused(self, sending: _Sending, status: Status = Status.SKIPPED) -> list[Outcome]:
+        """Take out and return what can't be sent since its pictures are no longer those planned."""
+        ledger, outcomes = self._ledger(sending.records), list[Outcome]()
+        for key, change in list(sending.changes.items()):
+            if change.action != "delete" and (reason := ledger.refused(change.desired)):
+                row = sending.rows.pop(key)
+                del sending.changes[key]
+                remedy = "Put the picture back, or plan again."
+                outcomes.append(_left(row, "picture", reason, remedy, status))
+        return outcomes
+
     # -- conflicts
 
     def _conflicts(self, sending: _Sending, *, uncertain: bool = False) -> list[Outcome]:
@@ -272,7 +319,8 @@ class _Run:
         What is uncertain may have been done: only a value that is neither the planned one nor
         the one before stands in its way, and the adapter finds out about the rest.
         """
-        names = [name for change in sending.changes.values() for name in _asked(change)]
+        finds = sending.records.finds
+        names = [name for change in sending.changes.values() for name in _asked(change, finds)]
         live = self._live(sending.records, names)
         outcomes: list[Outcome] = []
         for key, change in list(sending.changes.items()):
@@ -299,12 +347,15 @@ class _Run:
         uncertain: bool,
     ) -> Outcome | None:
         if change.action == "create":
-            taken = None if uncertain else live.get(change.key)
+            asked = () if uncertain else _asked(change, sending.records.finds)
+            taken = next((live[name] for name in asked if name in live), None)
             return _taken(row, taken) if taken is not None else None
         if not row.record_id:
             return None  # this run created it
         record = live.get(f"id:{change.record_id}")
-        if record is None and uncertain:
+        if record is not None:
+            record = self._ledger(sending.records).told(record, change.desired, change.before)
+        elif uncertain:
             return None
         if record is None:
             gone = change.action == "delete"
@@ -376,6 +427,7 @@ class _Run:
         kept: list[tuple[Outcome, bool]] = []
         for outcome in outcomes:
             change = sending.changes[outcome.change]
+            self._ledger(sending.records).note(change.desired, outcome, outcome.record)
             to_check = outcome.status in _FINAL and change.action != "delete"
             if to_check and outcome.record is None:
                 sending.unread.append(outcome)
@@ -394,10 +446,12 @@ class _Run:
         if not sending.unread:
             return
         live = self._live(sending.records, [f"id:{outcome.id}" for outcome in sending.unread])
-        kept = [
-            (self._verified(sending, outcome, live.get(f"id:{outcome.id}")), True)
-            for outcome in sending.unread
-        ]
+        ledger = self._ledger(sending.records)
+        kept: list[tuple[Outcome, bool]] = []
+        for outcome in sending.unread:
+            found = live.get(f"id:{outcome.id}")
+            ledger.note(sending.changes[outcome.change].desired, outcome, found)
+            kept.append((self._verified(sending, outcome, found), True))
         self.file.put_outcomes(sending.id, kept, sending.overwritten)
         sending.unread = []
 
@@ -405,6 +459,8 @@ class _Run:
         """Return the outcome, or a failure where the store has something else than was sent."""
         change = sending.changes[outcome.change]
         sending.sent.note(change, outcome.id)
+        if live is not None:
+            live = self._ledger(sending.records).told(live, change.desired)
         if live is None:
             message = "accepted, but the store doesn't have the record"
         else:
@@ -451,9 +507,12 @@ def sides(
     return rebuild(model, patch_of(row))
 
 
-def _asked(change: Change[Any]) -> tuple[str, ...]:
+def _asked(change: Change[Any], finds: Sequence[str]) -> tuple[str, ...]:
+    """Return the name to look a record up by; a new one's is of the kind that is found first."""
     if change.action == "create":
-        return (change.key,) if change.key else ()
+        names = dict.fromkeys(filter(None, (change.key, *change.desired.keys())))
+        ranked = (name for kind in finds for name in names if name.startswith(f"{kind}:"))
+        return tuple(ranked)[:1]
     return (f"id:{change.record_id}",)
 
 

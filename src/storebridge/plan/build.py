@@ -10,21 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Records
 from storebridge.compare import Doubt, Index, Match, composed, key_for, match, names_of, unclear
-from storebridge.errors import ConfigError, Problem, Refused, SourceError
+from storebridge.errors import Problem, Refused, SourceError
 from storebridge.models import KINDS, Product, Record
-from storebridge.plan.absent import absent_changes
+from storebridge.parts import readable_names
+from storebridge.plan.absent import absent_changes, absent_variants
 from storebridge.plan.bulk import calm_collector
-from storebridge.plan.changes import Changes
+from storebridge.plan.changes import Changes, Why
+from storebridge.plan.collections import tree_of
+from storebridge.plan.fields import managed
 from storebridge.plan.file import PlanFile
+from storebridge.plan.guards import Watch
 from storebridge.plan.intake import Intake
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions, Task, Transform
-from storebridge.plan.source import open_source
+from storebridge.plan.own import PRODUCTS, needed, own_source
+from storebridge.plan.scope import Scope
+from storebridge.plan.sold import moment_of, warn_of_sales
+from storebridge.plan.source import Source, open_source
 from storebridge.plan.spool import DOUBT, Spool, Spooled
 
 if TYPE_CHECKING:
+    from storebridge.formats.mapping import TableMapping
     from storebridge.store import Store
-    from storebridge.where import Where
 
 __all__ = ["build"]
 
@@ -32,9 +39,6 @@ __all__ = ["build"]
 _CHUNK = 200
 #: Problems that are shown; a file with more has one cause.
 _MOST_PROBLEMS = 1000
-
-#: What a plain function transforms.
-_PRODUCTS = frozenset({Product.kind})
 
 OnProgress = Callable[[str, int], None]
 
@@ -77,21 +81,37 @@ class _Builder:
         self.store, self.file, self.spool, self.options = store, file, spool, options
         self.transforms = tuple(transforms)
         self.progress = on_progress or (lambda _stage, _count: None)
-        self.changes = Changes(store, file, spool, options)
-        self.where = _parse(options.where)
-        self.scoped: dict[str, bool] = {}
+        self.watch = Watch(options.guards, spool, file)
+        self.changes = Changes(store, file, spool, options, self.watch)
+        self.fields, self.mapping = options.chosen, options.table
+        self.since: datetime | None = None
 
     # -- the first pass
 
     def read(self, source: Any) -> None:
         """Read and check the whole source into the spool."""
-        info, options = self.store.info, self.options
-        location = options.location or info.only_location
-        opened = open_source(
-            source, info, options.context, location=location, bare=bool(self.transforms)
+        location = self.options.location or self.store.info.only_location
+        with self._opened(source, location) as opened:
+            problems = self._take_in(opened, location)
+        self.intake.finish()
+        self.changes.parents = self.intake.parents
+        self.changes.by_hand.sourced = self.intake.filled
+        self.spool.index()
+        problems += _doubles(self.spool, opened.name)
+        if problems:
+            raise SourceError(problems)
+        if self.options.as_of:
+            self.since = moment_of(self.options.as_of, opened.made_at, self.store.info)
+        if not self.own:  # an edit that matches nothing is no broken source
+            self.watch.source(self.intake.rows, self.since or opened.made_at, opened.name)
+
+    def _take_in(self, opened: Source, location: str) -> list[Problem]:
+        """Spool a source's records, and return what is wrong with it."""
+        self.intake = intake = Intake(
+            self.store, self.file, self.options, opened, location, self.changes.pictures
         )
-        self.intake = intake = Intake(self.store, self.file, options, opened, location)
-        self.file.put_meta(**_head(self.store, opened.name, self.options))
+        self.name = opened.name
+        self.file.put_meta(**_head(self.store, opened.name, self.options, self.mapping))
         problems: list[Problem] = []
         items = iter(opened.items)
         seq = 0
@@ -110,12 +130,20 @@ class _Builder:
             self.progress("read", seq)
             if len(problems) >= _MOST_PROBLEMS:
                 break
-        intake.finish()
-        self.changes.parents = intake.parents
-        self.spool.index()
-        problems += _doubles(self.spool, opened.name)
-        if problems:
-            raise SourceError(problems)
+        return problems
+
+    def _opened(self, source: Any, location: str) -> Source:
+        from storebridge.store import Store
+
+        self.own = isinstance(source, Store) and source.info.id == self.store.info.id
+        self.own = self.own and bool(self.transforms)
+        self.scope = Scope(self.store, self.options.where, whole=self.own)
+        if self.own:
+            return own_source(source, self.spool, self.transforms, self.scope.of)
+        context = {"collections": tree_of(self.store), **self.options.context}
+        return open_source(
+            source, self.store.info, context, location=location, mapping=self.mapping
+        )
 
     # -- the second pass
 
@@ -124,13 +152,15 @@ class _Builder:
         for kind in KINDS:
             if self.spool.count(kind):
                 self._compare_kind(kind)
-            if kind == Product.kind and self.options.absent != "keep" and self.where is not None:
-                absent_changes(self.store, self.spool, self.changes, self.where, self.options)
+            where = self.scope.of(kind) if kind == Product.kind else None
+            if where is not None and self.options.absent != "keep":
+                absent_changes(self.store, self.spool, self.changes, where, self.options)
                 self.changes.flush()
+                self.watch.flush()
 
     def _compare_kind(self, kind: str) -> None:
         records = self.store.adapter.records(kind)
-        live = Live(self.store, kind, self.spool)
+        live = Live(self.store, kind, self.spool, spooled=self.own)
         done = 0
         for chunk in self.spool.chunks(kind, _CHUNK):
             found = live.find(name for _, names in chunk for name in names)
@@ -139,6 +169,7 @@ class _Builder:
                 self._compare_one(records, live, row, names, index, found)
             self.intake.finish()
             self.changes.flush()
+            self.watch.flush()
             done += len(chunk)
             self.progress("compare", done)
 
@@ -162,13 +193,23 @@ class _Builder:
             desired = self._known_variants(row, desired, index)
         if desired is None or not self._in_scope(row, desired, live):
             return
+        if not self._is_expected(row, live):
+            return
         if row.gone:
             self._remove(row, live)
-            return
-        before = desired
-        desired, reasons, reads = self._transform(desired, live)
-        if not self._is_sound(row, before, desired):
-            return
+        elif (made := self._transform(row, desired, live)) is not None:
+            self._decide(finder, row, desired, made, live)
+
+    def _decide(
+        self,
+        finder: Live,
+        row: Spooled,
+        before: Record,
+        made: tuple[Record, Why],
+        live: Record | None,
+    ) -> None:
+        """Plan what transforms made of a record: a create, an update or nothing."""
+        desired, why = made
         if live is None and names_of(desired) != names_of(before):
             row, answer = self._anew(finder, row, desired)
             if answer is None:
@@ -178,9 +219,38 @@ class _Builder:
             message = f"the store has no {row.kind} {row.label!r}, and no key to create it under"
             self.changes.skip(row, "unknown", message, "Give a handle, a SKU or an external key.")
         elif live is None:
-            self.changes.create(row, desired, reasons)
+            self._create(row, desired, why)
         elif self._is_clear(row, desired, live):
-            self.changes.update(row, desired, live, reasons, reads)
+            asked, stocked = self._asked(row, desired, live)
+            self.changes.update(row, asked, live, why, stocked)
+
+    def _create(self, row: Spooled, desired: Record, why: Why) -> None:
+        """Plan a create, unless the options leave out what the store lacks."""
+        message = f"the store has no {row.kind} {row.label!r}"
+        if self.fields is not None:
+            remedy = "Plan it without --fields first: some fields make no whole record."
+            self.changes.skip(row, "unknown", f"{message}, and --fields creates none", remedy)
+        elif self.options.create == "no":
+            remedy = "Plan it with --create draft if it should be made."
+            self.changes.skip(row, "unknown", f"{message}, and --create no makes none", remedy)
+        else:
+            self.changes.create(row, desired, why)
+
+    def _asked(self, row: Spooled, desired: Record, live: Record) -> tuple[Record, frozenset[str]]:
+        """Return what is asked of a live record, and the ids of variants whose stock counts."""
+        if not isinstance(desired, Product) or not isinstance(live, Product):
+            return desired, frozenset()
+        asked, stocked, what = desired, frozenset[str](), self.options.absent_variants
+        if self.fields is not None:
+            asked, lacking = managed(self.fields, desired, live)
+            for variant in lacking:
+                message = f"{live.label!r} has no variant {variant.sku or variant.options!r}"
+                remedy = "Plan it without --fields first, which creates none."
+                self.changes.skip(row, "unknown", message, remedy)
+        if what != "keep" and desired.variants and not row.bare:
+            asked, stocked = absent_variants(desired, asked, live, what)
+            self.changes.lacks("variants", len(stocked))
+        return asked, stocked
 
     def _meant(
         self,
@@ -203,7 +273,9 @@ class _Builder:
 
     def _plain_create(self, row: Spooled) -> bool:
         """Plan a create straight from its JSON where nothing has to look at the record."""
-        if self.transforms or self.where or row.bare or row.gone:
+        if self.transforms or self.scope.where or row.bare or row.gone:
+            return False
+        if self.fields or self.options.create == "no" or row.expects == "existing":
             return False
         return self.changes.plain_create(row)
 
@@ -224,6 +296,8 @@ class _Builder:
     def _known_variants(self, row: Spooled, desired: Any, index: Index) -> Any:
         """Return a variant-only record with the variants that the store has; None if none."""
         known = tuple(v for v in desired.variants if composed(f"sku:{v.sku}") in index.exact)
+        if len(known) == len(desired.variants):
+            return desired
         for variant in desired.variants:
             if variant not in known:
                 self.changes.skip(
@@ -235,29 +309,39 @@ class _Builder:
         return desired.but(variants=known) if known else None
 
     def _in_scope(self, row: Spooled, desired: Record, live: Record | None) -> bool:
-        if self.where is None or not self._applies(self.where, row.kind):
+        if self.fields is not None and row.kind != Product.kind:
+            self.changes.leave_out()
+            return False
+        where = self.scope.of(row.kind)
+        if where is None:
             return True
-        whole = desired
-        if live is not None:
-            fields = {name: getattr(desired, name) for name in desired.given}
-            whole = live.model_copy(update=fields)
-        if self.where.matches(whole) or (live is not None and self.where.matches(live)):
+        meant = desired if live is None else self._as_it_is(desired, live)
+        if where.matches(meant):
             return True
         self.changes.leave_out()
         return False
 
-    def _applies(self, where: Where, kind: str) -> bool:
-        """Return whether the scope speaks of a kind: a collection has no vendor to ask for."""
-        if kind not in self.scoped:
-            try:
-                where.check(KINDS[kind])
-            except ConfigError:
-                if kind == Product.kind:
-                    raise  # a field that products lack is a slip of the pen
-                self.scoped[kind] = False
-            else:
-                self.scoped[kind] = True
-        return self.scoped[kind]
+    def _as_it_is(self, desired: Record, live: Record) -> Record:
+        """Return a live record with what only its source can say, since the platform can't.
+
+        A record is in scope as it is, not as a source wants it: a supplier's sheet that names its
+        own vendor must not take over another one's product by a shared SKU.
+        """
+        readable = readable_names(self.store.adapter.records(live.kind).fields)
+        said = {name: getattr(desired, name) for name in desired.given - readable}
+        return live.model_copy(update=said) if said else live
+
+    def _is_expected(self, row: Spooled, live: Record | None) -> bool:
+        """Leave a record out that the source calls new and is there, or existing and isn't."""
+        if row.expects == "new" and live is not None:
+            message = f"the source says NEW, and the store has {live.label!r} (id {live.id})"
+            self.changes.skip(row, "exists", message, "Say MERGE or UPDATE to change it.")
+            return False
+        if row.expects == "existing" and live is None:
+            message = f"the source says UPDATE, and the store has no {row.kind} {row.label!r}"
+            self.changes.skip(row, "unknown", message, "Say MERGE or NEW to create it.")
+            return False
+        return True
 
     def _is_sound(self, row: Spooled, before: Record, desired: Record) -> bool:
         """Check what transforms made of a record; leave it out where that is wrong."""
@@ -283,50 +367,55 @@ class _Builder:
         return not key
 
     def _remove(self, row: Spooled, live: Record | None) -> None:
-        if live is None:
+        if self.fields is not None:
+            message = f"--fields deletes nothing, and the source says to delete {row.label!r}"
+            self.changes.skip(row, "fields", message, "Plan it without --fields.")
+        elif live is None:
             message = f"the store has no {row.kind} {row.label!r} to delete"
             self.changes.skip(row, "unknown", message, "Nothing has to be done.")
         else:
             self.changes.delete(row.kind, row.origin, live, ("the source says delete",))
 
     def _transform(
-        self, desired: Record, live: Record | None
-    ) -> tuple[Record, tuple[str, ...], dict[str, Any]]:
-        """Run the transforms in order; return reasons and what they read of the live record."""
-        reasons: tuple[str, ...] = ()
-        reads: dict[str, Any] = {}
+        self, row: Spooled, desired: Record, live: Record | None
+    ) -> tuple[Record, Why] | None:
+        """Run the transforms in order; return why, with what they read of the live record.
+
+        None, and the row left out, where one can't make a record of it.
+        """
+        before, reasons, reads = desired, tuple[str, ...](), dict[str, Any]()
         for transform in self.transforms:
-            if desired.kind not in getattr(transform, "kinds", _PRODUCTS):
+            if desired.kind not in getattr(transform, "kinds", PRODUCTS):
                 continue
             if callable(transform):
                 desired = transform(desired, live)
                 continue
-            desired, why = transform.transform(desired, live)
+            try:
+                desired, why = transform.transform(desired, live)
+            except SourceError as error:
+                problem = error.problems[0]
+                message = f"{problem.column}: {problem.message}"
+                self.changes.skip(row, "invalid", message, problem.remedy)
+                return None
             reasons += why
             if live is not None:
-                needed = live.without(*(live.given - transform.needs))
-                reads |= needed.model_dump(mode="json")
-        return desired, reasons, reads
+                reads |= needed(live, transform.needs)
+        return (desired, Why(reasons, reads)) if self._is_sound(row, before, desired) else None
 
     # -- the end
 
     def finish(self) -> None:
-        """Count and forecast; with `strict`, refuse what the store can't hold."""
+        """Count, guard and forecast; with `strict`, refuse what the store can't hold."""
         self.changes.finish()
+        self.watch.finish(self.scope, self.name)
+        if self.since is not None:
+            warn_of_sales(self.store, self.spool, self.file, self.since)
         fits = next(self.file.fit(), None)
         if self.options.strict and fits is not None:
             raise Refused(
                 f"--strict: the store can't hold {fits[2]} of {fits[0]} {fits[1]!r}: {fits[3]}"
             )
         self.file.put_meta(forecast=_forecast(self.store, self.file))
-
-
-def _parse(text: str) -> Where | None:
-    if not text:
-        return None
-    from storebridge.where import parse
-
-    return parse(text)
 
 
 def _doubles(spool: Spool, file: str) -> Iterator[Problem]:
@@ -343,7 +432,9 @@ def _doubles(spool: Spool, file: str) -> Iterator[Problem]:
         )
 
 
-def _head(store: Store, source: str, options: PlanOptions) -> dict[str, Any]:
+def _head(
+    store: Store, source: str, options: PlanOptions, mapping: TableMapping | None
+) -> dict[str, Any]:
     info = store.info
     return {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -352,6 +443,7 @@ def _head(store: Store, source: str, options: PlanOptions) -> dict[str, Any]:
         "api_version": store.adapter.api_version,
         "source": source,
         "options": options.as_dict(),
+        "mapping": mapping and {"name": mapping.name, "text": mapping.text},
     }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from storebridge.adapter import PARTS, Field, Records
+from storebridge.adapter import PARTS, Action, Field, Records
 from storebridge.compare import (
     EDITS,
     Patch,
@@ -20,10 +20,14 @@ from storebridge.compare import (
     settle_lists,
     undotted,
 )
-from storebridge.models import KINDS, Product, Record
-from storebridge.parts import declared, split
+from storebridge.models import KINDS, Collection, Product, Record
+from storebridge.parts import declared, named_in, split
+from storebridge.pictures import Pictures
 from storebridge.plan.chunks import chunks
+from storebridge.plan.collections import ByHand
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
+from storebridge.plan.guards import Watch
+from storebridge.plan.ledger import Ledger
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.sent import Sent
 from storebridge.plan.spool import Spool, Spooled
@@ -31,26 +35,86 @@ from storebridge.plan.spool import Spool, Spooled
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["Changes", "is_plain", "row_of"]
+__all__ = ["UNSAID", "Changes", "Why", "is_plain", "row_of"]
 
 _KINDS = list(KINDS)
 #: Memberships come after all records, deletes after everything.
 _MEMBERSHIP, _DELETES = 100_000, 200_000
+#: The levels of a tree that are told apart; what lies deeper goes with the last one.
+_DEEPEST = 99
+#: What is added to the phase of records that need others of their kind to be there.
+_LATE = 50
+
+
+class Why(NamedTuple):
+    """Why a record is changed."""
+
+    reasons: tuple[str, ...] = ()
+    """In a person's words."""
+    reads: Mapping[str, Any] | None = None
+    """What was read of the live record for it: it joins the conflict check."""
+
+
+#: The reason of a change that the source alone asks for.
+UNSAID = Why()
+
+
+class _About(NamedTuple):
+    """What a change is about: a row of the source, and the record by id, or by key until it is."""
+
+    row: Spooled
+    record_id: str = ""
+    key: str = ""
+    late: bool = False
+    """Whether it is written after the others of its kind."""
+
+
+class _Sides(NamedTuple):
+    """The two sides of a change as JSON; None where there is none."""
+
+    before: str | None
+    after: str | None
 
 
 class Changes:
     """Writes changes, skipped records and references into a plan file, in chunks."""
 
-    def __init__(self, store: Store, file: PlanFile, spool: Spool, options: PlanOptions) -> None:
-        """Start with nothing planned."""
+    def __init__(
+        self,
+        store: Store,
+        file: PlanFile,
+        spool: Spool,
+        options: PlanOptions,
+        watch: Watch | None = None,
+    ) -> None:
+        """Start with nothing planned.
+
+        Args:
+            store: the store that the plan is for.
+            file: where the changes go.
+            spool: holds the source.
+            options: what the plan may do.
+            watch: measures the changes for the guards; without one the plan puts back or repeats
+                what a plan did, and creates records with the status that they had, or none.
+        """
         self._store, self._file, self._spool, self._options = store, file, spool, options
+        self._watch = watch
         self._rows: list[tuple[int, ChangeRow]] = []
         self._skipped: list[SkippedRow] = []
         self._refs: dict[str, set[str]] = {}
         self._counts = dict.fromkeys(
             ("create", "update", "delete", "unchanged", "skipped", "out_of_scope"), 0
         )
+        self._absent = {"products": 0, "variants": 0}
         self._sents: dict[str, Sent] = {}
+        self._reversible: dict[str, bool] = {}
+        self._unstocked = 0
+        self._ledgers: dict[str, Ledger] = {}
+        self._held_back: list[str] = []
+        self._nowhere: dict[str, None] = {}
+        self.by_hand = ByHand(store)
+        """Which collections fill themselves."""
+        self.pictures = Pictures(store.state, options.pictures_max, options.pictures_as)
         self.parents: dict[str, str] = {}
         """The parent of each collection of the source, by handle."""
 
@@ -60,30 +124,33 @@ class Changes:
         """Plan a create that needs no look at the record; False if it needs one."""
         if not row.plain:
             return False
-        body = row.body
-        reasons: tuple[str, ...] = ()
+        body, why = row.body, UNSAID
         if self._drafts(row.kind) and not row.has_status:
-            body = f'{body[:-1]},"status":{json.dumps(self._options.status)}}}'
-            reasons = (self._draft_reason(),)
-        self._add(row.kind, "core", "create", "", row.key, row, None, body, reasons)
+            body = f'{body[:-1]},"status":{json.dumps(self._options.create)}}}'
+            why = Why((self._draft_reason(),))
+        about = _About(row, key=row.key)
+        self._add(about, "core", "create", _Sides(None, body), why)
         self._counts["create"] += 1
         return True
 
-    def create(self, row: Spooled, desired: Record, reasons: Sequence[str] = ()) -> None:
+    def create(self, row: Spooled, desired: Record, why: Why = UNSAID) -> None:
         """Plan a create, one change per part."""
+        desired = self._by_hand(self._ledger(row.kind).meant(desired, None).desired, None)
         desired = settle_lists(desired.without("id", "modes"), type(desired)())
-        core_reasons = reasons
+        late = self._store.adapter.records(row.kind).is_late(desired)
+        fields, about, core = self._fields(row.kind), _About(row, key=row.key, late=late), why
         if self._drafts(row.kind) and "status" not in desired.given:
-            desired = desired.model_copy(update={"status": self._options.status})
-            core_reasons = (*reasons, self._draft_reason())
-        records = self._store.adapter.records(row.kind)
-        for part, piece in split(desired, records.fields).items():
+            desired = desired.model_copy(update={"status": self._options.create})
+            core = Why((*why.reasons, self._draft_reason()))
+        if declared("key", fields) is None:
+            desired = desired.without("key")
+        for part, piece in split(desired, fields).items():
             self._refer(piece)
             if part == "core":
                 body = piece.model_dump_json()
-                self._add(row.kind, part, "create", "", row.key, row, None, body, core_reasons)
+                self._add(about, part, "create", _Sides(None, body), core)
             elif (patch := _all_new(piece)).after:
-                self._add_patch(row, part, "", row.key, patch, reasons)
+                self._add_patch(about, part, patch, Why(why.reasons))
         self._counts["create"] += 1
 
     def update(
@@ -91,47 +158,64 @@ class Changes:
         row: Spooled,
         desired: Record,
         live: Record,
-        reasons: Sequence[str] = (),
-        reads: Mapping[str, Any] | None = None,
+        why: Why = UNSAID,
+        stocked: Container[str] = (),
     ) -> None:
-        """Plan what differs, one change per part; nothing where nothing does."""
-        self._update(row, desired, live, reasons, reads, stock=self._options.stock)
+        """Plan what differs, one change per part; nothing where nothing does.
+
+        Args:
+            row: the source record.
+            desired: what it asks for.
+            live: what the store has.
+            why: the reasons.
+            stocked: the ids of the variants whose quantities count, whatever `stock` says.
+        """
+        self._update(row, desired, live, why, None if self._options.stock else stocked)
 
     def _update(
-        self,
-        row: Spooled,
-        desired: Record,
-        live: Record,
-        reasons: Sequence[str],
-        reads: Mapping[str, Any] | None,
-        stock: bool,
-    ) -> None:
-        records = self._store.adapter.records(row.kind)
-        found = False
-        for part, piece in split(desired, records.fields).items():
-            if part != _home(records.fields, "handle"):
-                piece = piece.without("handle", "key")
+        self, row: Spooled, desired: Record, live: Record, why: Why, stocked: Container[str] | None
+    ) -> bool:
+        """Plan what differs, with the quantities of some variants, or of all for None."""
+        found, fields = False, self._fields(row.kind)
+        desired, live, held_back = self._ledger(row.kind).meant(desired, live)
+        desired = self._by_hand(desired, live)
+        self._held_back += [row.label] if held_back else []
+        for part, piece in split(desired, fields).items():
+            piece = named_in(piece, part, fields)
             patch = diff(piece, live)
-            if not stock:
-                patch = _without_stock(patch)
+            if stocked is not None:
+                kept = _without_stock(patch, stocked)
+                self._unstocked += bool(row.bare) and kept.after != patch.after
+                patch = kept
             patch = self._sent(row.kind).unsent(live.id, patch)
             if not patch.after:
                 continue
             found = True
-            self._refer(piece)
-            self._add_patch(row, part, live.id, "", patch, reasons, reads)
+            self._refer(settle_lists(piece, live))  # `collections+` names collections too
+            late = self._store.adapter.records(row.kind).is_late(piece)
+            self._add_patch(_About(row, live.id, late=late), part, patch, why)
+            if self._watch is not None:
+                self._watch.updated(row, live, patch)
         self._counts["update" if found else "unchanged"] += 1
+        return found
 
-    def change(self, live: Record, desired: Record, reasons: Sequence[str]) -> None:
-        """Plan a change that no source record asked for; quantities count."""
-        self._update(row_of(live.kind, None, live), desired, live, reasons, None, stock=True)
+    def change(self, live: Record, desired: Record, reasons: Sequence[str]) -> bool:
+        """Plan a change that no source record asked for; quantities count. Say if there is one."""
+        row = row_of(live.kind, None, live)
+        return self._update(row, desired, live, Why(tuple(reasons)), None)
 
     def delete(self, kind: str, origin: int | None, live: Record, reasons: Sequence[str]) -> None:
         """Plan the removal of a live record; the plan keeps it whole."""
         row = row_of(kind, origin, live)
-        before = live.model_dump_json()
-        self._add(kind, "core", "delete", live.id, row.key, row, before, None, reasons)
+        sides = _Sides(live.model_dump_json(), None)
+        self._add(_About(row, live.id, row.key), "core", "delete", sides, Why(tuple(reasons)))
         self._counts["delete"] += 1
+        if self._watch is not None:
+            self._watch.deleted(row, live)
+
+    def lacks(self, what: str, count: int = 1) -> None:
+        """Count "products" or "variants" that are changed because the source lacks them."""
+        self._absent[what] += count
 
     def patch(
         self, kind: str, part: str, live: Record, patch: Patch, reasons: Sequence[str]
@@ -140,18 +224,19 @@ class Changes:
 
         An element that comes back whole is written part by part, like any other new one.
         """
-        desired, row = rebuild(type(live), patch)[1], row_of(kind, None, live)
+        desired = rebuild(type(live), patch)[1]
+        about, why = _About(row_of(kind, None, live), live.id), Why(tuple(reasons))
         self._refer(desired)
-        pieces = split(desired, self._store.adapter.records(kind).fields)
+        pieces = split(desired, self._fields(kind))
         if len(pieces) > 1 and part in pieces:
             patch = _narrowed(patch, pieces.pop(part))
         else:
             pieces = {}
-        self._add_patch(row, part, live.id, "", patch, reasons)
+        self._add_patch(about, part, patch, why)
         for other, piece in pieces.items():
             added = diff(piece.without("handle", "key"), live)
             if added.after:
-                self._add_patch(row, other, live.id, "", added, reasons)
+                self._add_patch(about, other, added, why)
         self._counts["update"] += 1
 
     def skip(self, row: Spooled | ChangeRow, cause: str, message: str, remedy: str) -> None:
@@ -180,72 +265,90 @@ class Changes:
                 "SELECT 0, COUNT(DISTINCT kind || ' ' || record_id) FROM changes WHERE action = ?"
             )
             self._counts["update"] = self._file.count(query, ("update",))[0]
-        self._file.put_meta(counts=self._counts)
+        self._file.rank(self._deepest_first())
+        self._file.put_meta(counts=self._counts, absent=self._absent)
+        if self._held_back:
+            self._file.add_warning(_doubtful(self._held_back))
+        if self._nowhere:
+            self._file.add_warning(_missing(list(self._nowhere)))
+        if self._unstocked:
+            self._file.add_warning(
+                f"Of {self._unstocked} rows the quantity differs and is left alone. Set quantities "
+                "with --stock."
+            )
 
-    def _add_patch(
-        self,
-        row: Spooled,
-        part: str,
-        record_id: str,
-        key: str,
-        patch: Patch,
-        reasons: Sequence[str],
-        reads: Mapping[str, Any] | None = None,
-    ) -> None:
-        before, after = json.dumps(patch.before), json.dumps(patch.after)
-        undo = _undo(self._store.adapter.records(row.kind), patch)
-        self._add(
-            row.kind, part, "update", record_id, key, row, before, after, reasons, reads, undo
-        )
+    def _add_patch(self, about: _About, part: str, patch: Patch, why: Why) -> None:
+        sides = _Sides(json.dumps(patch.before), json.dumps(patch.after))
+        undo = self._undo(about.row.kind, patch, sides)
+        self._add(about, part, "update", sides, why, undo)
 
     def _add(
-        self,
-        kind: str,
-        part: str,
-        action: Any,
-        record_id: str,
-        key: str,
-        row: Spooled,
-        before: str | None,
-        after: str | None,
-        reasons: Sequence[str],
-        reads: Mapping[str, Any] | None = None,
-        undo: str = "",
+        self, about: _About, part: str, action: Action, sides: _Sides, why: Why, undo: str = ""
     ) -> None:
-        undo = undo or _UNDO.get(action, "") or self._undo_create(kind)
+        row = about.row
         change = ChangeRow(
-            0,
-            kind,
-            part,
-            action,
-            record_id,
-            key,
-            row.label,
-            row.origin,
-            before,
-            after,
-            json.dumps(list(reasons)),
-            json.dumps(reads) if reads else None,
-            undo,
+            seq=0,
+            kind=row.kind,
+            part=part,
+            action=action,
+            record_id=about.record_id,
+            key=about.key,
+            label=row.label,
+            origin=row.origin,
+            before=sides.before,
+            after=sides.after,
+            reasons=json.dumps(why.reasons),
+            reads=json.dumps(why.reads) if why.reads else None,
+            undo=undo or _UNDO.get(action, "") or self._undo_create(row.kind),
         )
-        self._rows.append((self._rank(kind, part, action, row), change))
+        rank = self._rank(row.kind, part, action, row) + (_LATE if about.late else 0)
+        self._rows.append((rank, change))
+
+    def _undo(self, kind: str, patch: Patch, sides: _Sides) -> str:
+        """Return what an undo can do; where every field can be put back, that is nearly all."""
+        records = self._store.adapter.records(kind)
+        if kind not in self._reversible:
+            self._reversible[kind] = all(field.reverse for field in records.fields.values())
+        # What is new has null in its place before, and an undo may not be able to take it out.
+        plain = self._reversible[kind] and "null" not in (sides.before or "")
+        return "reverse" if plain else _undo(records, patch)
 
     def _rank(self, kind: str, part: str, action: str, row: Spooled) -> int:
         """Return the phase of a change; parents come before what lies in them."""
         place = _KINDS.index(kind)
         if action == "delete":
-            return _DELETES + len(_KINDS) - place
+            return _delete_rank(kind)
         if part == "membership":
             return _MEMBERSHIP + place
-        depth = self._depth(row.key) if kind == "collection" and part == "core" else 0
+        deep = kind == "collection" and part == "core"
+        depth = _depth(row.key.removeprefix("handle:"), self.parents) if deep else 0
         return place * 1000 + PARTS.index(part) * 100 + depth
 
-    def _depth(self, key: str) -> int:
-        depth, handle, seen = 0, key.removeprefix("handle:"), set[str]()
-        while (parent := self.parents.get(handle)) and parent not in seen and depth < 99:
-            seen.add(parent)
-            depth, handle = depth + 1, parent
-        return depth
+    def _deepest_first(self) -> Iterator[tuple[int, int]]:
+        """Yield the changes that delete collections, with ranks that begin at the leaves."""
+        deleted = self._file.changes("WHERE kind = 'collection' AND action = 'delete'")
+        docs = [(row.seq, json.loads(row.before or "{}")) for row in deleted]
+        parents = {doc["handle"]: doc["parent"] for _, doc in docs if doc.get("parent")}
+        for seq, doc in docs:
+            depth = _depth(doc.get("handle", ""), parents)
+            yield _delete_rank("collection") + _DEEPEST - depth, seq
+
+    def _fields(self, kind: str) -> Mapping[str, Field]:
+        return self._store.adapter.records(kind).fields
+
+    def _by_hand(self, desired: Record, live: Record | None) -> Record:
+        """Return a record without memberships that nobody can set; the fit report has them."""
+        settled, left = self.by_hand.settled(desired, live)
+        field = "products" if desired.kind == Collection.kind else "collections"
+        label = desired.label or (live.label if live is not None else "")
+        self._file.add_fit((desired.kind, label, field, f"{why}: not set", "") for why in left)
+        return settled
+
+    def _ledger(self, kind: str) -> Ledger:
+        if kind not in self._ledgers:
+            records = self._store.adapter.records(kind)
+            self._ledgers[kind] = Ledger(self._store.state, records, self.pictures)
+        return self._ledgers[kind]
 
     def _sent(self, kind: str) -> Sent:
         if kind not in self._sents:
@@ -254,11 +357,11 @@ class Changes:
         return self._sents[kind]
 
     def _drafts(self, kind: str) -> bool:
-        fields = self._store.adapter.records(kind).fields
-        return kind == Product.kind and bool(self._options.status) and "status" in fields
+        guarded = self._watch is not None
+        return kind == Product.kind and guarded and "status" in self._fields(kind)
 
     def _draft_reason(self) -> str:
-        return f"new and without a status: created as {self._options.status}"
+        return f"new and without a status: created as {self._options.create}"
 
     def _undo_create(self, kind: str) -> str:
         return "archive" if self._drafts(kind) else "delete"
@@ -281,6 +384,8 @@ class Changes:
             pending = {name: f"={key}" for name, key in made if key and name not in found}
             refs = {**pending, **found}
             self._file.add_refs((f"{kind} {name}", target) for name, target in refs.items())
+            lost = (name for name in unknown if name not in refs)
+            self._nowhere |= dict.fromkeys(f"{kind} {name.partition(':')[2]!r}" for name in lost)
         self._refs = {}
 
     def _live_ids(self, kind: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -291,6 +396,26 @@ class Changes:
 
 
 _UNDO = {"delete": "recreate"}
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _missing(names: Sequence[str]) -> str:
+    return (
+        f"Neither the store nor the source has {_first(names)}: what refers to them is left out "
+        "when the plan is applied. Create them first, or give others that exist."
+    )
+
+
+def _doubtful(labels: Sequence[str]) -> str:
+    return (
+        f"{len(labels)} with pictures that are left alone ({_first(labels)}): the store has "
+        "others, and "
+        "nothing here knows whether they are the same. Give them as media+ to add them, or with "
+        "the mode replace to put them in the place of the store's."
+    )
 
 
 def is_plain(record: Record, fields: Mapping[str, Field]) -> bool:
@@ -307,12 +432,21 @@ def is_plain(record: Record, fields: Mapping[str, Field]) -> bool:
 def row_of(kind: str, origin: int | None, live: Record) -> Spooled:
     """Return a row for a change to a live record that no spooled source record asked for."""
     key = key_for(names_of(live))
-    return Spooled(0, kind, origin, live.label, key, 0, 0, 0, 0, "")
+    return Spooled(0, kind, origin, live.label, key, 0, 0, 0, 0, "", "")
 
 
-def _home(fields: Mapping[str, Field], path: str) -> str:
-    field = declared(path, fields)
-    return field.part if field else "core"
+def _delete_rank(kind: str) -> int:
+    """Return the phase in which a kind is deleted: the reverse of the order of creating."""
+    return _DELETES + (len(_KINDS) - _KINDS.index(kind)) * (_DEEPEST + 1)
+
+
+def _depth(handle: str, parents: Mapping[str, str]) -> int:
+    """Return how many collections there are above one."""
+    depth, seen = 0, set[str]()
+    while (parent := parents.get(handle)) and parent not in seen and depth < _DEEPEST:
+        seen.add(parent)
+        depth, handle = depth + 1, parent
+    return depth
 
 
 def _all_new(piece: Record) -> Patch:
@@ -339,8 +473,8 @@ def _narrowed(patch: Patch, piece: Record) -> Patch:
     return Patch(patch.before, after)
 
 
-def _without_stock(patch: Patch) -> Patch:
-    """Drop quantities of variants that exist already."""
+def _without_stock(patch: Patch, stocked: Container[str]) -> Patch:
+    """Drop quantities of variants that exist already, but for those with some ids."""
     if "variants" not in patch.after:
         return patch
     before, after = dict(patch.before), dict(patch.after)
@@ -348,7 +482,7 @@ def _without_stock(patch: Patch) -> Patch:
     kept_was, kept_now = {}, {}
     for label, element in now.items():
         old = was[label]
-        if element is not None and old is not None:
+        if element is not None and old is not None and old.get("id", "") not in stocked:
             element = {name: value for name, value in element.items() if name != "inventory"}
             old = {name: value for name, value in old.items() if name != "inventory"}
             if element == old:

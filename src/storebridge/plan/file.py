@@ -1,9 +1,9 @@
 """The plan file: one SQLite database with sealed tables and a journal beside them.
 
-Sealed, under a digest: what was planned (`meta`, `changes`, `fit`, `skipped`, `refs`). The
-journal: which batches were sent (`batches`) and what became of each change (`outcomes`).
-Intent is committed before anything is sent, outcomes as soon as they are known; both with
-`synchronous=FULL`, so that a kill or a power cut leaves the truth.
+Sealed, under a digest: what was planned (`meta`, `changes`, `fit`, `skipped`, `warnings`,
+`refs`). The journal: which batches were sent (`batches`) and what became of each change
+(`outcomes`). Intent is committed before anything is sent, outcomes as soon as they are known; both
+with `synchronous=FULL`, so that a kill or a power cut leaves the truth.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["BatchRow", "ChangeRow", "OutcomeRow", "PlanFile", "SkippedRow"]
 
 #: "SBpl": tells our plan files from every other SQLite database.
 APPLICATION_ID = 0x5342706C
-VERSION = 1
+VERSION = 2
 
 _SEALED = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -45,6 +45,7 @@ CREATE TABLE skipped (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, label TEXT NOT NULL, origin INTEGER,
     cause TEXT NOT NULL, message TEXT NOT NULL, remedy TEXT NOT NULL
 );
+CREATE TABLE warnings (seq INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE refs (name TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
 """
 _JOURNAL = """
@@ -60,7 +61,7 @@ CREATE TABLE outcomes (
 CREATE INDEX changes_in_order ON changes (rank, seq);
 CREATE INDEX changes_by_key ON changes (kind, key) WHERE action = 'create';
 """
-_SEALED_TABLES = ("meta", "changes", "fit", "skipped", "refs")
+_SEALED_TABLES = ("meta", "changes", "fit", "skipped", "warnings", "refs")
 _CHANGE = (
     "seq, kind, part, action, record_id, key, label, origin, before, after, reasons, reads, undo"
 )
@@ -221,6 +222,10 @@ class PlanFile:
             ((row.seq or None, *row[1:], rank) for rank, row in rows),
         )
 
+    def rank(self, ranks: Iterable[tuple[int, int]]) -> None:
+        """Give changes other ranks: pairs of a rank and a change's number."""
+        self._db.executemany("UPDATE changes SET rank = ? WHERE seq = ?", list(ranks))
+
     def add_fit(self, rows: Iterable[tuple[str, str, str, str, str]]) -> None:
         """Add what can't be held: kind, label, field, message, source."""
         self._db.executemany(
@@ -234,6 +239,10 @@ class PlanFile:
             "VALUES (?, ?, ?, ?, ?, ?)",
             rows,
         )
+
+    def add_warning(self, text: str) -> None:
+        """Add a line that a person should read before applying; it changes nothing."""
+        self._db.execute("INSERT INTO warnings (text) VALUES (?)", (text,))
 
     def add_refs(self, refs: Iterable[tuple[str, str]]) -> None:
         """Add platform ids of records that changes refer to; "" means: made by this plan."""
@@ -300,6 +309,10 @@ class PlanFile:
         """Yield the records that are left alone."""
         rows = "SELECT kind, label, origin, cause, message, remedy FROM skipped ORDER BY seq"
         return map(SkippedRow._make, self._rows(rows))
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what a person should read before applying, in the order in which it was found."""
+        return (text for (text,) in self._rows("SELECT text FROM warnings ORDER BY seq"))
 
     def count(self, query: str, values: Sequence[Any] = ()) -> dict[Any, int]:
         """Return the two-column answer of a counting query as a dict."""

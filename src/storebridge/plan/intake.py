@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic_core import PydanticSerializationError
 
 from storebridge.adapter import Field, Records
-from storebridge.compare import EDITS, composed, key_for, names_of
+from storebridge.compare import EDITS, composed, key_for, names_of, origins
 from storebridge.errors import NotSupported, Problem
 from storebridge.formats.base import Sourced
 from storebridge.models import Collection, InventoryLevel, Product, Record
 from storebridge.models.checks import problems as check
-from storebridge.parts import unsupported
+from storebridge.parts import says, unsupported
+from storebridge.pictures import Pictures
 from storebridge.plan.changes import is_plain
+from storebridge.plan.fields import alone
 from storebridge.plan.file import PlanFile
+from storebridge.plan.media import look
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.source import Source
 from storebridge.plan.spool import Spooled
@@ -34,45 +37,66 @@ class Intake:
     """Turns sourced records into spooled ones, and notes what the store can't hold."""
 
     def __init__(
-        self, store: Store, file: PlanFile, options: PlanOptions, source: Source, location: str
+        self,
+        store: Store,
+        file: PlanFile,
+        options: PlanOptions,
+        source: Source,
+        location: str,
+        pictures: Pictures,
     ) -> None:
         """Look up once what every record needs."""
         self._store, self._file, self._source = store, file, source
-        self._match_id, self._identity = options.match_id, store.info.id
+        self._match_id, self._identity = options.match == "id", store.info.id
+        self._chosen = options.chosen
         self._kinds: dict[str, Records[Any] | None] = {}
         self._limited: dict[str, dict[str, Field]] = {}
         self._fits: list[tuple[str, str, str, str, str]] = []
-        self._location = location
+        self._location, self._pictures = location, pictures
+        self.rows = 0
+        """How many records were taken in; one that only changes variants counts once for each."""
         self.parents: dict[str, str] = {}
         """The parent of each collection, by handle."""
+        self.filled: set[str] = set()
+        """The handles of the collections that fill themselves."""
 
     def take(
         self, item: Sourced, seq: int
     ) -> tuple[tuple[Spooled, Sequence[str]] | None, list[Problem]]:
         """Return a record for the spool with its keys, and what is wrong with it."""
+        self.rows += _rows(item.record)
         records = self._records(item.record.kind)
         if records is None:
             return None, []
         record, found = self._complete(item)
-        self._fit(record, records, frozenset())
+        record, more = self._look(record, records, item.row)
+        found += more
+        self._fit(alone(self._chosen, record), records, frozenset())
+        # What the platform makes of a value is told first, and taken for granted from here on.
+        record = self._store.adapter.normalise(record)
         names = names_of(record)
         if not names:
             found.append(self._nameless(record, item.row))
-        if isinstance(record, Collection) and record.parent:
-            self.parents[record.handle] = record.parent
+        if isinstance(record, Collection):
+            if record.parent:
+                self.parents[record.handle] = record.parent
+            if record.rules:
+                self.filled.add(record.handle)
         body = _json(record)
         if body is None:
             return None, [*found, self._broken(record, item.row)]
+        bare = _is_bare(record)
         row = Spooled(
             seq,
             record.kind,
             item.row,
             record.label,
             key=key_for(names),
-            plain=int(is_plain(record, records.fields)),
+            plain=int(not bare and self._is_plain(record, records)),
             has_status=int("status" in record.given),
-            bare=int(isinstance(record, Product) and record.model_fields_set <= _BARE),
+            bare=int(bare),
             gone=int(item.delete),
+            expects=item.expects,
             body=body,
         )
         return (row, names), found
@@ -89,10 +113,29 @@ class Intake:
         if isinstance(record, Product):
             record, more = self._locate(record, item.row)
             found += more
-        return self._store.adapter.normalise(record), found
+        return record, found
+
+    def _look(
+        self, record: Record, records: Records[Any], row: int
+    ) -> tuple[Record, list[Problem]]:
+        """Look at the picture files of a record, and name them by their content."""
+        record, found, unfit = look(record, self._pictures, records.media_limits)
+        for message in unfit:
+            field, source = "media", records.media_limits.source
+            self._note(record.kind, record.label, field, message, source)
+        file = self._source.name
+        return record, [Problem(m, r, file, row, path, value) for path, value, m, r in found]
+
+    def _is_plain(self, record: Record, records: Records[Any]) -> bool:
+        if records.shares_media and origins(record):
+            return False  # the ledger may have them
+        if records.is_late(record):
+            return False
+        return is_plain(record, records.fields)
 
     def finish(self) -> None:
         """Write the fit report."""
+        self._pictures.flush()
         self._file.add_fit(self._fits)
         self._fits = []
 
@@ -168,13 +211,14 @@ class Intake:
         records = self._records(record.kind)
         if records is None or record is before:
             return []
-        self._fit(record, records, frozenset(unsupported(before, records.fields)))
+        known = frozenset(unsupported(before, records.fields))
+        self._fit(alone(self._chosen, record), records, known)
         broken = [self._broken(record, row)] if _json(record) is None else []
         return broken + list(self._check(record, row))
 
     def _fit(self, record: Record, records: Records[Any], known: frozenset[str]) -> None:
         for path in unsupported(record, records.fields):
-            if path in known:
+            if path in known or not says(record, path):
                 continue
             self._note(record.kind, record.label, path, "the platform has no such field", "")
         for path, field in self._limited[record.kind].items():
@@ -192,6 +236,15 @@ class Intake:
         self._fits.append((kind, label, field, message, source))
         if len(self._fits) >= 500:
             self.finish()
+
+
+def _is_bare(record: Record) -> TypeGuard[Product]:
+    return isinstance(record, Product) and record.model_fields_set <= _BARE
+
+
+def _rows(record: Record) -> int:
+    """Return for how many rows of a feed a record stands."""
+    return len(record.variants) if _is_bare(record) else 1
 
 
 def _json(record: Record) -> str | None:

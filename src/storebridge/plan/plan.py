@@ -16,6 +16,7 @@ from storebridge.models import KINDS, Record
 from storebridge.plan.apply import apply
 from storebridge.plan.build import OnProgress, build
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
+from storebridge.plan.guards import GuardResult
 from storebridge.plan.options import OnConflict, PlanOptions, Task, Transform
 from storebridge.plan.replan import replan
 from storebridge.plan.report import Report
@@ -112,6 +113,11 @@ class Plan:
         return dict(self._file.meta("counts", {}))
 
     @property
+    def absent(self) -> dict[str, int]:
+        """How many "products" and "variants" are changed because the source lacks them."""
+        return dict(self._file.meta("absent", {}))
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to change."""
         return not any(self.counts[action] for action in ("create", "update", "delete"))
@@ -126,6 +132,7 @@ class Plan:
             "api_version",
             "source",
             "options",
+            "mapping",
             "forecast",
             "undo_of",
         )
@@ -142,6 +149,14 @@ class Plan:
     def skipped(self) -> Iterator[SkippedRow]:
         """Yield the records of the source that the plan leaves alone, and why."""
         return self._file.skipped()
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what should be read before applying, in a person's words: an old source, say."""
+        return self._file.warnings()
+
+    def guards(self) -> tuple[GuardResult, ...]:
+        """Return what the guards found; empty for a plan that isn't guarded, like an undo."""
+        return tuple(GuardResult(**found) for found in self._file.meta("guards", []))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield one flat dict per changed field, for data frames and spreadsheets."""
@@ -165,6 +180,7 @@ class Plan:
         on_conflict: OnConflict = "refuse",
         retry_failed: bool = False,
         wait: float | None = 0,
+        digest: str = "",
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Report:
         """Apply the plan, or go on with an interrupted run.
@@ -175,7 +191,12 @@ class Plan:
                 overwrite them, or (like refuse) leave them for `replan`.
             retry_failed: whether to send again what failed before.
             wait: seconds to wait while another plan is applied to the store; None for ever.
+            digest: the digest that somebody else read, or its first 12 digits at least: the plan is
+                applied only if it is that one.
             on_progress: called with how many changes are done, and how many there are.
+
+        Raises:
+            Refused: if the plan's digest is another one.
         """
         return apply(
             self._file,
@@ -183,6 +204,7 @@ class Plan:
             on_conflict=on_conflict,
             retry_failed=retry_failed,
             wait=wait,
+            digest=digest,
             on_progress=on_progress,
         )
 

@@ -11,7 +11,7 @@ from storebridge.adapter import Records
 from storebridge.compare import names_of, still_holds
 from storebridge.models import Record
 from storebridge.plan.apply import check_store, sides
-from storebridge.plan.changes import Changes, row_of
+from storebridge.plan.changes import Changes, Why, row_of
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import ChangeRow, PlanFile
 from storebridge.plan.live import Live
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["replan"]
 
 _REASON = ("planned anew: changed since the first plan",)
+_WHY = Why(_REASON)
 
 
 def replan(refused: PlanFile, store: Store, output: Path) -> PlanFile:
@@ -42,7 +43,7 @@ def replan(refused: PlanFile, store: Store, output: Path) -> PlanFile:
             source=f"conflicts of {refused.path.name}",
             **{name: refused.meta(name) for name in _SAME},
         )
-        changes = Changes(store, file, spool, PlanOptions(stock=True, status=""))
+        changes = Changes(store, file, spool, PlanOptions(stock=True))
         seqs = [o.seq for o in refused.outcomes(_REFUSED)]
         for chunk in chunks(seqs, 200):
             marks = ", ".join("?" * len(chunk))
@@ -73,4 +74,4 @@ def _again(row: ChangeRow, store: Store, spool: Spool, changes: Changes) -> None
     elif removed:
         changes.skip(row, "removal", "it takes elements out", "Plan from the source again.")
     else:
-        changes.update(row_of(row.kind, row.origin, live), desired, live, _REASON)
+        changes.update(row_of(row.kind, row.origin, live), desired, live, _WHY)

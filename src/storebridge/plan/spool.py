@@ -6,6 +6,7 @@ once; the second goes through it in chunks. It is a temporary database and dies 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["DOUBT", "Spool", "Spooled"]
+__all__ = ["DOUBT", "Emptied", "Spool", "Spooled"]
 
 #: In place of `bare`: the record may mean the live one, and is left out because that isn't clear.
 DOUBT = 2
@@ -25,7 +26,7 @@ PRAGMA cache_size=-8000;
 CREATE TABLE source (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, origin INTEGER, label TEXT NOT NULL,
     key TEXT NOT NULL, plain INTEGER NOT NULL, has_status INTEGER NOT NULL,
-    bare INTEGER NOT NULL, gone INTEGER NOT NULL, body TEXT NOT NULL
+    bare INTEGER NOT NULL, gone INTEGER NOT NULL, expects TEXT NOT NULL, body TEXT NOT NULL
 );
 CREATE TABLE keys (kind TEXT NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL);
 CREATE TABLE live (id TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
@@ -33,6 +34,8 @@ CREATE TABLE live (id TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
 CREATE TABLE live_keys (kind TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL);
 CREATE TABLE matched (kind TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL,
     bare INTEGER NOT NULL, PRIMARY KEY (kind, id, seq)) WITHOUT ROWID;
+CREATE TABLE emptied (id TEXT PRIMARY KEY, origin INTEGER, label TEXT NOT NULL,
+    text TEXT NOT NULL, gone INTEGER NOT NULL, stocked INTEGER NOT NULL, lost INTEGER NOT NULL);
 """
 
 
@@ -52,7 +55,23 @@ class Spooled(NamedTuple):
     """Whether it only changes variants that exist."""
     gone: int
     """Whether the source says that it is to be deleted."""
+    expects: str
+    """"new" or "existing" where the source says so, else ""."""
     body: str
+
+
+class Emptied(NamedTuple):
+    """What a change takes from a product: whether it is gone, or how many variants' stock."""
+
+    id: str
+    origin: int | None
+    label: str
+    text: str
+    gone: int
+    stocked: int
+    """How many of its variants have stock before the plan."""
+    lost: int
+    """How many variants lose theirs, less those that get some."""
 
 
 class Spool:
@@ -61,6 +80,8 @@ class Spool:
     def __init__(self, db: sqlite3.Connection) -> None:
         """Hold an open database; use `temporary`."""
         self._db = db
+        self._matched: list[tuple[str, str, int, int]] = []
+        self._bare_only: dict[str, bool] = {}
 
     @classmethod
     @contextmanager
@@ -79,7 +100,7 @@ class Spool:
         chunk = list(rows)
         self._db.execute("BEGIN")
         self._db.executemany(
-            "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (row for row, _ in chunk)
+            "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (row for row, _ in chunk)
         )
         self._db.executemany(
             "INSERT INTO keys VALUES (?, ?, ?)",
@@ -90,6 +111,7 @@ class Spool:
     def index(self) -> None:
         """Build the key index, once the source is in."""
         self._db.execute("CREATE INDEX keys_by_name ON keys (kind, name, seq)")
+        self._db.execute("CREATE INDEX keys_by_seq ON keys (seq)")
         self._db.execute("CREATE INDEX source_by_kind ON source (kind, seq)")
 
     def doubles(self) -> Iterator[tuple[str, str, str, int | None, int | None]]:
@@ -111,22 +133,22 @@ class Spool:
         return int(row[0])
 
     def chunks(self, kind: str, size: int) -> Iterator[list[tuple[Spooled, list[str]]]]:
-        """Yield a kind's source records with their keys, so many at a time, in order."""
-        last = -1
-        while True:
-            rows = self._db.execute(
-                "SELECT * FROM source WHERE kind = ? AND seq > ? ORDER BY seq LIMIT ?",
-                (kind, last, size),
-            ).fetchall()
-            if not rows:
-                return
-            first, last = rows[0][0], rows[-1][0]
+        """Yield a kind's source records with their keys, so many at a time, in order.
+
+        A large feed comes in the order of its SKUs: those of one product are mostly alike, and it
+        is looked up fewer times.
+        """
+        feed = self._has_only_bare(kind) and self.count(kind) > size
+        order = "key, seq" if feed else "seq"
+        found = self._db.execute(f"SELECT * FROM source WHERE kind = ? ORDER BY {order}", (kind,))
+        while rows := found.fetchmany(size):
             names: dict[int, list[str]] = {row[0]: [] for row in rows}
             for seq, name in self._db.execute(
-                "SELECT seq, name FROM keys WHERE seq BETWEEN ? AND ? ORDER BY rowid", (first, last)
+                "SELECT seq, name FROM keys WHERE seq IN (SELECT value FROM json_each(?)) "
+                "ORDER BY rowid",
+                (json.dumps(list(names)),),
             ):
-                if seq in names:
-                    names[seq].append(name)
+                names[seq].append(name)
             yield [(Spooled._make(row), names[row[0]]) for row in rows]
 
     def key_of(self, kind: str, name: str) -> str:
@@ -138,20 +160,43 @@ class Spool:
         ).fetchone()
         return row[0] if row else ""
 
+    def bodies(self, kind: str, name: str) -> list[str]:
+        """Return the JSON of the source records that have a name and aren't to be deleted."""
+        rows = self._db.execute(
+            "SELECT s.body FROM keys k JOIN source s ON s.seq = k.seq "
+            "WHERE k.kind = ? AND k.name = ? AND NOT s.gone",
+            (kind, name),
+        )
+        return [body for (body,) in rows]
+
     def match(self, kind: str, pairs: Iterable[tuple[str, int, int]]) -> None:
         """Note which live record each source record hit: live id, seq, bare (or `DOUBT`)."""
-        self._db.execute("BEGIN")
-        self._db.executemany(
-            "INSERT OR IGNORE INTO matched VALUES (?, ?, ?, ?)",
-            ((kind, live, seq, bare) for live, seq, bare in pairs),
-        )
-        self._db.execute("COMMIT")
+        self._matched += ((kind, live, seq, bare) for live, seq, bare in pairs)
+        if len(self._matched) >= 1000:
+            self._write_matched()
+
+    def _write_matched(self) -> None:
+        if self._matched:
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR IGNORE INTO matched VALUES (?, ?, ?, ?)", self._matched)
+            self._db.execute("COMMIT")
+            self._matched = []
+
+    def _has_only_bare(self, kind: str) -> bool:
+        """Return whether all source records of a kind only change variants; asked once."""
+        if kind not in self._bare_only:
+            query = "SELECT 1 FROM source WHERE kind = ? AND NOT bare LIMIT 1"
+            self._bare_only[kind] = self._db.execute(query, (kind,)).fetchone() is None
+        return self._bare_only[kind]
 
     def rivals(self, kind: str, live: str, seq: int, bare: int) -> list[str]:
         """Return the labels of earlier source records that hit the same live record.
 
         Two records that only change variants may share a product; any others may not.
         """
+        if bare and self._has_only_bare(kind):
+            return []
+        self._write_matched()
         rows = self._db.execute(
             "SELECT s.label FROM matched m JOIN source s ON s.seq = m.seq "
             "WHERE m.kind = ? AND m.id = ? AND m.seq < ? AND m.bare != ? AND NOT (m.bare AND ?)",
@@ -161,8 +206,30 @@ class Spool:
 
     def is_matched(self, kind: str, live: str) -> bool:
         """Return whether any source record means, or may mean, this live record."""
+        self._write_matched()
         query = "SELECT 1 FROM matched WHERE kind = ? AND id = ? LIMIT 1"
         return self._db.execute(query, (kind, live)).fetchone() is not None
+
+    def add_emptied(self, rows: Sequence[Emptied]) -> None:
+        """Add what changes take from products; several changes of one product add up."""
+        if not rows:
+            return
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT INTO emptied VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "text = CASE WHEN excluded.gone THEN excluded.text ELSE text END, "
+            "gone = gone OR excluded.gone, stocked = MAX(stocked, excluded.stocked), "
+            "lost = lost + excluded.lost",
+            rows,
+        )
+        self._db.execute("COMMIT")
+
+    def emptied(self, most: int) -> tuple[int, list[Emptied]]:
+        """Return how many products are gone or lose all of their stock, and the first of them."""
+        which = "FROM emptied WHERE gone OR lost >= stocked"
+        count = self._db.execute(f"SELECT COUNT(*) {which}").fetchone()[0]
+        first = self._db.execute(f"SELECT * {which} ORDER BY rowid LIMIT ?", (most,))
+        return count, list(map(Emptied._make, first))
 
     def add_live(self, kind: str, rows: Iterable[tuple[str, str, Sequence[str]]]) -> None:
         """Add live records of a whole read: id, JSON, keys."""

@@ -24,16 +24,18 @@ from storebridge.compare import (
 from storebridge.flow import Status
 from storebridge.models import Record
 from storebridge.parts import declared
-from storebridge.plan.apply import check_store, patch_of
-from storebridge.plan.changes import Changes, row_of
+from storebridge.pictures import Pictures
+from storebridge.plan.apply import check_store, patch_of, sides
+from storebridge.plan.changes import Changes, Why, row_of
 from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
+from storebridge.plan.ledger import Ledger
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions
+from storebridge.plan.scope import parsed
 from storebridge.plan.spool import Spool
 
 if TYPE_CHECKING:
     from storebridge.store import Store
-    from storebridge.where import Where
 
 __all__ = ["undo"]
 
@@ -64,7 +66,7 @@ def undo(
     folder = output.resolve().parent
     with PlanFile.making(output) as inverse, Spool.temporary(folder) as spool:
         inverse.put_meta(forecast={}, **_head(applied, store))
-        changes = Changes(store, inverse, spool, PlanOptions(stock=True, status=""))
+        changes = Changes(store, inverse, spool, PlanOptions(stock=True))
         _Undo(applied, store, spool, changes, where, fields).run()
         changes.finish(by_part=True)
     return inverse
@@ -96,7 +98,8 @@ class _Undo:
     ) -> None:
         self.applied, self.store, self.spool, self.changes = applied, store, spool, changes
         self.fields = tuple(fields)
-        self.where = _parse(where)
+        self.pictures = Pictures.of(store.state, applied.meta("options", {}))
+        self.where = parsed(where)
 
     def run(self) -> None:
         """Go through what was applied, phase by phase."""
@@ -128,6 +131,8 @@ class _Undo:
     def _one(
         self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record | None
     ) -> None:
+        if live is not None:
+            live = self._told(records, row, live)
         if outcome.status == Status.UNKNOWN:
             self.changes.skip(row, "unknown", "nobody knows whether it was done", _ASK)
         elif row.action == "delete":
@@ -141,6 +146,13 @@ class _Undo:
         elif row.record_id:  # other parts of a created record go with the record
             self._reverse(records, row, outcome, live)
 
+    def _told(self, records: Records[Any], row: ChangeRow, live: Record) -> Record:
+        """Return a live record with its media named as the plan named them."""
+        if "url" not in (row.after or ""):
+            return live
+        before, desired, _ = sides(records.model, row)
+        return Ledger(self.store.state, records, self.pictures).told(live, desired, before)
+
     def _recreate(
         self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record | None
     ) -> None:
@@ -149,7 +161,7 @@ class _Undo:
         record = records.model.model_validate_json(outcome.before or row.before or "{}")
         blank = record.without("id", "created_at", "updated_at")
         source = row_of(row.kind, row.origin, record)
-        self.changes.create(source, _anonymous(blank), ("undo of a delete",))
+        self.changes.create(source, _anonymous(blank), Why(("undo of a delete",)))
 
     def _withdraw(
         self, records: Records[Any], row: ChangeRow, outcome: OutcomeRow, live: Record
@@ -198,9 +210,10 @@ class _Undo:
         if self.fields:
             inverse = select(model, inverse, self._asked)
         kept = set(still_holds(model, inverse.before, live, inverse.after))
+        back = kept.difference(still_holds(model, inverse.after, live, inverse.before))
         others, changed = self._others(model, row, inverse, live)
-        kept |= changed
-        inverse = select(model, inverse, lambda path: path not in others)
+        kept = kept - back | changed
+        inverse = select(model, inverse, lambda path: path not in others | back)
         fixed = {path for path in changed_paths(model, inverse) if not _reversible(records, path)}
         fixed |= set(added_within(model, Patch(inverse.after, inverse.before)))
         if kept:
@@ -245,12 +258,6 @@ _DONE = "(status IN ('applied', 'unknown') OR (status = 'failed' AND cause = 'di
 _ASK = "Apply the plan again, which finds out; then undo it."
 _NOTHING = "Nothing has to be done."
 _BY_HAND = "Change it by hand if it should go back."
-
-
-def _parse(text: str) -> Where | None:
-    from storebridge.where import parse
-
-    return parse(text) if text else None
 
 
 def _reversible(records: Records[Any], path: str) -> bool:

@@ -19,7 +19,7 @@ def write(plans: Path | Sequence[Path], output: Path, hide: Iterable[str] = ()) 
     """Write a report on a plan, or one on several, before or after they are applied.
 
     Args:
-        plans: the plans' files.
+        plans: the plans' files, or folders of plans.
         output: the report; its suffix says which of `SUFFIXES` it is. One that is there is
             replaced when the new one is whole.
         hide: fields whose values must be nowhere in it, like "cost", "seo.title" or, of a

@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
+from storebridge.report.text import pathless_text
+
 __all__ = ["HIDDEN", "Hiding", "Secrets"]
 
 #: Stands where a text was left out.
@@ -21,7 +23,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*", re.ASCII)
 _AMOUNT = re.compile(r"-?\d+(?:\.\d+)?(?: [A-Z]{3})?", re.ASCII)
 #: Fields that labels are made of: where one is hidden, so is every label and every message.
 _NAMING = frozenset(
-    "handle title sku email name number path key url barcodes options id".split()  # noqa: SIM905
+    "handle title sku email name number path key url barcodes options codes product id".split()  # noqa: SIM905
 )
 #: What names an element of a list, as in {"namespace": "custom", "key": "margin", "value": ...}.
 _ELEMENT_NAMES = ("namespace", "key", "field", "name")
@@ -69,7 +71,7 @@ class Hiding:
 
     def path(self, path: str) -> str:
         """Return a path as it may be shown: without labels where what they are made of hides."""
-        return re.sub(r"\[.*\]", "[]", path) if self._naming else path
+        return re.sub(r"\[.*\]", "[]", path) if self._naming else pathless_text(path)
 
     def value(self, path: str, value: Any) -> Any:
         """Return a field's value without what is hidden inside it."""
@@ -82,12 +84,12 @@ class Hiding:
         return f"#{number or '?'}" if self._naming or told else label
 
     def text(self, text: str, secrets: Secrets) -> str:
-        """Return a text, or `HIDDEN` if it names a hidden field or holds one of its values."""
+        """Return a text without folders; `HIDDEN` if it names a hidden field or tells a value."""
         if not self.names or not text:
-            return text
+            return pathless_text(text)
         squeezed = _squeezed(text)
         named = self._naming or any(word in squeezed for word in self._words)
-        return HIDDEN if named or secrets.told_by(text) else text
+        return HIDDEN if named or secrets.told_by(text) else pathless_text(text)
 
     def collect(self, document: str, into: Secrets) -> None:
         """Keep the hidden values of a JSON document, if it has any."""

@@ -66,6 +66,9 @@ class _Page:
         self.out(_opening(_title(self.view), style, script))
         self._top()
         self.out("<main>")
+        self._stopped()
+        self._stores()
+        self._warnings()
         self._problems()
         self._skipped()
         self._fit()
@@ -93,20 +96,60 @@ class _Page:
             self.out(_bar(outcomes))
         self.out("</header>\n")
 
+    # -- the stores of a folder
+
+    def _stopped(self) -> None:
+        """Write what stands in the way of whole stores; what several have in common, once."""
+        groups: dict[str, list[str]] = {}
+        for store, message in self.view.stopped:
+            groups.setdefault(message, []).append(store)
+        if not groups:
+            return
+        self.out(f"<section><h2>Stores that need you ({len(self.view.stopped):,})</h2>")
+        self.out('<ul class="list">')
+        for message, stores in groups.items():
+            names = ", ".join(f"<strong><bdi>{_e(store)}</bdi></strong>" for store in stores)
+            self.out(f'<li class="box">{names}<p class="lines">{_e(message)}</p></li>\n')
+        self.out("</ul></section>\n")
+
+    def _stores(self) -> None:
+        if len(self.view.stores) < 2:
+            return
+        head = ("Store", "Plan", "Outcome")
+        rows = [_store_cells(one, self.view) for one in self.view.stores]
+        self.out("<section><h2>Stores</h2>")
+        self._folded(len(rows), head, rows)
+        self.out("</section>\n")
+
     # -- what needs somebody
+
+    def _warnings(self) -> None:
+        found = list(islice(self.view.warnings(), _MOST_PROBLEMS + 1))
+        if not found:
+            return
+        self.out('<section><h2>Read this first</h2><ul class="list">')
+        for place, text in found[:_MOST_PROBLEMS]:
+            store = self.view.heads[place].store if len(self.view.heads) > 1 else ""
+            name = f"<strong><bdi>{_e(store)}</bdi></strong> " if store else ""
+            self.out(f'<li class="box">{name}<bdi>{_e(text)}</bdi></li>\n')
+        self.out("</ul>")
+        if len(found) > _MOST_PROBLEMS:
+            self._note("And more: an XLSX report lists them all.")
+        self.out("</section>\n")
 
     def _problems(self) -> None:
         count = sum(head.problems for head in self.view.heads)
         if not count:
             return
-        entries = islice(self.view.entries("problems"), _MOST_PROBLEMS)
-        with_many = len(self.view.heads) > 1
+        plans = sum(head.problems > 0 for head in self.view.heads)
+        with_many, shown = len(self.view.heads) > 1, 0
         self.out(f'<section><h2>What went wrong, and what to do ({count:,})</h2><ul class="list">')
-        for entry in entries:
+        for entry in self.view.entries("problems", max(3, _MOST_PROBLEMS // plans)):
             self.out(_problem(entry, self.view.heads[entry.store].store if with_many else ""))
+            shown += 1
         self.out("</ul>")
-        if count > _MOST_PROBLEMS:
-            self._note(f"And {count - _MOST_PROBLEMS:,} more, among the changes below.")
+        if count > shown:
+            self._note(f"And {count - shown:,} more, among the changes below.")
         found = self.view.total("outcomes")
         links = (
             f'<a href="#changes" data-status="{status}">{found[status]:,} {status}</a>'
@@ -122,8 +165,8 @@ class _Page:
         self.out(f"<section><h2>Left alone ({count:,})</h2>")
         self.out("<p>These records of the source are not touched by the plan.</p>")
         head = ("Record", "Row", "Why", "What to do")
-        rows = (_skipped_cells(row) for _, row in islice(self.view.skipped(), _MOST_SKIPPED))
-        self._folded(count, head, rows)
+        shown = islice(self.view.skipped(), _MOST_SKIPPED)
+        self._folded(count, *self._by_store(head, ((s, _skipped_cells(row)) for s, row in shown)))
         if count > _MOST_SKIPPED:
             self._note(f"And {count - _MOST_SKIPPED:,} more: an XLSX report lists them all.")
         self.out("</section>\n")
@@ -135,8 +178,18 @@ class _Page:
         self.out("<section><h2>What the store can't hold</h2>")
         self.out("<p>These fields of the source have no place in the store.</p>")
         head = ("Field", "Records", "Why", "For example")
-        self._folded(len(rows), head, map(_fit_cells, rows))
+        found = ((row.store, _fit_cells(row)) for row in rows)
+        self._folded(len(rows), *self._by_store(head, found))
         self.out("</section>\n")
+
+    def _by_store(
+        self, head: tuple[str, ...], rows: Iterable[tuple[int, tuple[str, ...]]]
+    ) -> tuple[tuple[str, ...], Iterable[tuple[str, ...]]]:
+        """Return a table's head and rows, with the store before each where there are several."""
+        heads = self.view.heads
+        if len(heads) < 2:
+            return head, (cells for _, cells in rows)
+        return ("Store", *head), ((heads[place].store, *cells) for place, cells in rows)
 
     def _folded(self, count: int, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         self.out(f'<details class="box"{" open" * (count <= 20)}><summary>Show the list</summary>')
@@ -237,13 +290,16 @@ class _Page:
     # -- what it is
 
     def _about(self) -> None:
-        self.out("<section><h2>About this plan</h2>")
+        many = len(self.view.heads) > 1
+        self.out(f"<section><h2>About {'these plans' if many else 'this plan'}</h2>")
         for head in self.view.heads:
-            self.out('<dl class="facts box">')
+            if many:
+                self.out(f'<details class="box"><summary><bdi>{_e(head.store)}</bdi></summary>')
+            self.out(f'<dl class="facts{"" if many else " box"}">')
             for name, value in head.facts:
                 kind = ' class="digest"' if name == "Digest" else ""
                 self.out(f"<dt>{_e(name)}</dt><dd{kind}><bdi>{_e(value)}</bdi></dd>")
-            self.out("</dl>")
+            self.out("</dl></details>" if many else "</dl>")
         self.out("</section>\n")
 
     def _note(self, text: str) -> None:
@@ -308,26 +364,52 @@ def _cut(value: Any) -> Any:
 
 
 def _title(view: View) -> str:
-    return view.heads[0].store if len(view.heads) == 1 else f"{len(view.heads)} stores"
+    return view.stores[0] if len(view.stores) == 1 else f"{len(view.stores)} stores"
 
 
 def _made(heads: tuple[Head, ...]) -> str:
-    facts = dict(heads[0].facts)
-    source = f"from <bdi>{_e(facts['Source'])}</bdi>, " if len(heads) == 1 else ""
-    return f"{source}planned {_e(facts['Made'])}"
+    if not heads:
+        return "none has a plan"
+    sources = {dict(head.facts)["Source"] for head in heads}
+    source = f"from <bdi>{_e(*sources)}</bdi>, " if len(sources) == 1 else ""
+    return f"{source}planned {_e(dict(heads[0].facts)['Made'])}"
 
 
 def _state(view: View, outcomes: dict[str, int]) -> str:
-    if not view.applied:
+    problems = sum(head.problems for head in view.heads)
+    if view.stopped:
+        kind, words = (
+            "failed",
+            f"{len(view.stopped):,} of {len(view.stores):,} stores stopped early",
+        )
+        words += f", and {problems:,} problems" if problems else ""
+    elif not view.applied:
         kind, words = "", "Not applied yet" if view.changes else "Nothing to change"
     elif outcomes["open"]:
         kind, words = "open", f"Stopped: {outcomes['open']:,} changes not reached"
-    elif any(head.problems for head in view.heads):
-        kind = "failed"
-        words = f"Applied, with {sum(head.problems for head in view.heads):,} problems"
+    elif problems:
+        kind, words = "failed", f"Applied, with {problems:,} problems"
     else:
         kind, words = "done", "Applied"
     return f'<span class="pill {kind}">{words}</span>'
+
+
+def _store_cells(store: str, view: View) -> tuple[str, ...]:
+    head = next((head for head in view.heads if head.store == store), None)
+    if head is None:
+        return (store, "no plan", "stopped early")
+    plan = ", ".join(
+        f"{head.planned[name]:,} {word}" for name, word in _TILES.items() if head.planned[name]
+    )
+    words = [
+        f"{n:,} {'not reached' if name == 'open' else name}"
+        for name, n in head.outcomes.items()
+        if n
+    ]
+    outcome = ", ".join(words) if head.applied else "not applied yet" if head.changes else ""
+    if any(one.store == store for one in view.stopped):
+        outcome += "; stopped early" if outcome else "stopped early"
+    return (store, plan or "nothing to do", outcome)
 
 
 def _tiles(tiles: Iterable[tuple[str, int, str]]) -> str:

@@ -21,7 +21,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#|~&!@$^])")
 def write_markdown(path: Path, view: View) -> None:
     """Write the report, each table with its first rows."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-        for part in (_summary, _problems, _changes, _skipped, _fit):
+        for part in (_summary, _warnings, _problems, _changes, _skipped, _fit):
             part(view, lambda line: file.write(f"{line}\n"))
 
 
@@ -29,6 +29,8 @@ Out = Callable[[str], object]
 
 
 def _summary(view: View, out: Out) -> None:
+    if len(view.stores) > 1:
+        _stores(view, out)
     for head in view.heads:
         out(f"# Plan for {_prose(head.store)}\n")
         for name, value in head.facts:
@@ -39,9 +41,30 @@ def _summary(view: View, out: Out) -> None:
         out("")
 
 
+def _stores(view: View, out: Out) -> None:
+    out(f"# Plans for {len(view.stores)} stores\n")
+    heads, stopped = {head.store: head for head in view.heads}, dict(view.stopped)
+    head = ("Store", "Records", "Changes", "Stopped early")
+    rows = (
+        (
+            store,
+            _counts(heads[store].planned) if store in heads else "no plan",
+            _counts(heads[store].outcomes) if store in heads and heads[store].applied else "",
+            stopped.get(store, ""),
+        )
+        for store in view.stores
+    )
+    _table(out, "Stores", len(view.stores), head, (_row(row, set()) for row in rows))
+
+
 def _counts(counts: dict[str, int]) -> str:
     words = (f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
     return ", ".join(words) or "nothing to do"
+
+
+def _warnings(view: View, out: Out) -> None:
+    rows = [_row((view.heads[store].store, text), set()) for store, text in view.warnings()]
+    _table(out, "Read this first", len(rows), ("Store", "What"), rows)
 
 
 def _problems(view: View, out: Out) -> None:
@@ -72,20 +95,30 @@ def _skipped(view: View, out: Out) -> None:
     head = ("Record", "Row", "Why", "What to do")
     count = view.total("planned").get("skipped", 0)
     rows = (
-        (_code(f"{row.kind} {row.label}"), row.origin or "", row.message, row.remedy)
-        for _, row in view.skipped()
+        (place, _row((_code(f"{r.kind} {r.label}"), r.origin or "", r.message, r.remedy), {0}))
+        for place, r in view.skipped()
     )
-    _table(out, "Left alone", count, head, (_row(row, {0}) for row in rows))
+    _table(out, "Left alone", count, *_by_store(view, head, rows))
 
 
 def _fit(view: View, out: Out) -> None:
     found = list(view.fit())
     head = ("Field", "Records", "Why", "For example")
-    rows = (
+    cells = (
         (_code(f"{r.fit.kind} {r.fit.field}"), r.count, r.fit.message, _code(r.fit.label))
         for r in found
     )
-    _table(out, "What the store can't hold", len(found), head, (_row(r, {0, 3}) for r in rows))
+    rows = ((r.store, _row(row, {0, 3})) for r, row in zip(found, cells, strict=True))
+    _table(out, "What the store can't hold", len(found), *_by_store(view, head, rows))
+
+
+def _by_store(
+    view: View, head: Sequence[str], rows: Iterable[tuple[int, str]]
+) -> tuple[Sequence[str], Iterable[str]]:
+    """Return a table's head and lines, with the store before each where there are several."""
+    if len(view.heads) < 2:
+        return head, (line for _, line in rows)
+    return ("Store", *head), (f"| {_prose(view.heads[at].store)} {line}" for at, line in rows)
 
 
 def _table(out: Out, title: str, count: int, head: Sequence[str], rows: Iterable[str]) -> None:

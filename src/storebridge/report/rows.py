@@ -18,9 +18,12 @@ from storebridge.formats import FORMATS, detect
 from storebridge.formats.base import WHY, Context, Format
 from storebridge.formats.cells import key_of
 from storebridge.formats.jsonl import Jsonl
+from storebridge.formats.mapping import TableMapping
+from storebridge.formats.mapping_read import MappedRows
 from storebridge.formats.table import Table, atomic, escape, open_table
 from storebridge.plan import Plan
 from storebridge.report.view import PROBLEMS
+from storebridge.sources import file_of, opened
 
 __all__ = ["write_failed_rows"]
 
@@ -48,26 +51,36 @@ def write_failed_rows(plan: Path, output: Path, source: Path | None = None) -> i
         Refused: if `output` is the source or the plan.
         SourceError: if the source can't be read, or the new file can't be of its kind.
     """
-    with Plan.open(plan) as opened:
-        whys = _whys(opened)
-        about = opened.about
+    with Plan.open(plan) as made:
+        whys = _whys(made)
+        about = made.about
     if not whys:
         return 0
-    path = source or _found(about, plan)
-    if output.exists() and any(output.samefile(taken) for taken in (path, plan) if taken.exists()):
+    path = str(source) if source else _found(about, plan)
+    if not Path(file_of(path)).is_file():
+        raise ConfigError(f"{path} can't be read: there is no such file. Name it with --source")
+    taken = [place for place in (Path(file_of(path)), plan) if place.exists()]
+    if output.exists() and any(output.samefile(place) for place in taken):
         raise Refused(f"{output} is what the rows come from. Give the new file another name")
-    given = dict((about["options"] or {}).get("context") or {})
-    named = given.pop("format", "")
-    context = Context(**given)
     try:
-        found = _format(path, context, named)
-        if isinstance(found, Jsonl):
-            return _write_lines(path, output, whys)
-        return _write_table(path, output, whys, context, found)
+        with opened(path) as file:
+            return _write(file.path, output, whys, about)
     except OSError as error:
         raise ConfigError(
             f"{path} can't be read: {error.strerror}. Name it with --source"
         ) from None
+
+
+def _write(path: Path, output: Path, whys: dict[int, str], about: dict[str, Any]) -> int:
+    given = dict((about["options"] or {}).get("context") or {})
+    named = given.pop("format", "")
+    context = Context(**given)
+    if mapping := about.get("mapping"):
+        return _write_mapped(path, output, whys, context, TableMapping.parse(mapping["text"]))
+    found = _format(path, context, named)
+    if isinstance(found, Jsonl):
+        return _write_lines(path, output, whys)
+    return _write_table(path, output, whys, context, found)
 
 
 def _whys(plan: Plan) -> dict[int, str]:
@@ -88,10 +101,11 @@ def _sentence(status: str, message: str, remedy: str) -> str:
     return f"{status}: {' '.join(texts)}"
 
 
-def _found(about: dict[str, Any], plan: Path) -> Path:
+def _found(about: dict[str, Any], plan: Path) -> str:
     """Return the plan's source, if it is still the file that was planned."""
     name = about["source"]
-    path = next((p for p in (Path(name), plan.parent / name) if p.is_file()), None)
+    file = file_of(name)
+    path = next((p for p in (Path(file), plan.parent / file) if p.is_file()), None)
     if path is None:
         raise ConfigError(
             f"The plan was made from {name}, which is neither in this folder nor beside the plan. "
@@ -103,7 +117,7 @@ def _found(about: dict[str, Any], plan: Path) -> Path:
             f"{path} was changed after the plan was made, so its rows may be others now. Name the "
             "file as it was with --source, or this one if the rows are the same"
         )
-    return path
+    return f"{path}{name.removeprefix(file)}"
 
 
 def _format(path: Path, context: Context, name: str) -> Format:
@@ -199,13 +213,61 @@ def _write_table(
     return count
 
 
+class _MappedKin:
+    """Tells which rows of a supplier's table are one product."""
+
+    def __init__(self, mapped: MappedRows) -> None:
+        self._mapped = mapped
+
+    def given(self, cells: list[str]) -> Iterator[str]:
+        """Yield the name of the product that a row is of."""
+        yield self._mapped.name_of(cells)
+
+    def asked(self, cells: list[str]) -> str:
+        """Return the same."""
+        return self._mapped.name_of(cells)
+
+
+def _write_mapped(
+    path: Path, output: Path, whys: dict[int, str], context: Context, mapping: TableMapping
+) -> int:
+    """Write rows of a supplier's table below its header, so that the same mapping reads them."""
+    if output.suffix.casefold() not in (".csv", ".tsv", ".txt", ".xlsx"):
+        raise _another_kind(path, output)
+    context = mapping.context(context)
+    mapped = mapping.rows(path, context)
+    rows = _marked(lambda: mapping.rows(path, context).source_rows(), whys, _MappedKin(mapped))
+    count = 0
+
+    def lines() -> Iterator[list[str]]:
+        nonlocal count
+        last = 0
+        for row, cells in mapped.lead():
+            yield from ([] for _ in range(last + 1, row))
+            head = bool(mapped.table.lead) and row == mapped.table.lead[-1][0]
+            width = len(mapped.table.header)
+            texts = [*map(str, cells), *[""] * width][:width]
+            yield [*texts, WHY if head else ""]
+            last = row
+        for cells, why in rows:
+            count += 1
+            yield [*cells, why]
+
+    with atomic(output) as part:
+        if output.suffix.casefold() == ".xlsx":
+            _write_workbook(part, lines(), mapped.table.sheet)
+        else:
+            _write_csv(part, lines(), mapped.table)
+    return count
+
+
 def _open(path: Path, context: Context, found: Format) -> Table:
     # Every column counts as numeric: a workbook's numbers come back as they are.
     return open_table(path, context, found.knows, lambda _: True)
 
 
 def _marked(
-    read: Callable[[], Iterator[Row]], whys: dict[int, str], kin: _Kin
+    read: Callable[[], Iterator[Row]], whys: dict[int, str], kin: _Kin | _MappedKin
 ) -> Iterator[tuple[list[str], str]]:
     """Yield the rows of the records that came to nothing, with the reason in the first of each."""
     owners = {name for row, cells in read() if row in whys for name in kin.given(cells)} - {""}
@@ -224,11 +286,11 @@ def _write_csv(part: Path, lines: Iterable[list[str]], table: Table) -> None:
         writer.writerows([escape(text) for text in cells] for cells in lines)
 
 
-def _write_workbook(part: Path, lines: Iterable[list[str]]) -> None:
+def _write_workbook(part: Path, lines: Iterable[list[str]], name: str = "Products") -> None:
     import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
 
     with xlsxwriter.Workbook(str(part), {"constant_memory": True}) as book:
-        sheet = book.add_worksheet("Products")
+        sheet = book.add_worksheet(name or "Products")
         form = book.add_format({"num_format": "@"})
         for row, cells in enumerate(lines):
             for column, text in enumerate(cells):

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from storebridge.adapter import Fit
-from storebridge.plan import Plan, PlannedChange, SkippedRow
+from storebridge.plan import Plan, PlanFolder, PlannedChange, SkippedRow
 from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
 from storebridge.report.hide import Hiding, Secrets
+from storebridge.report.text import pathless, said
 
-__all__ = ["PROBLEMS", "Entry", "FitRow", "Head", "View", "moment"]
+__all__ = ["PROBLEMS", "Entry", "FitRow", "Head", "Stopped", "View", "moment"]
 
 #: The statuses that need somebody's eyes.
 PROBLEMS = ("failed", "unknown", "skipped")
@@ -71,6 +72,13 @@ class Entry:
     """How many of its fields are hidden."""
 
 
+class Stopped(NamedTuple):
+    """A store of a folder that has no plan, or whose run ended early, and why."""
+
+    store: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class FitRow:
     """Something that a store can't hold, for how many records, and the first of them."""
@@ -84,13 +92,28 @@ class View:
     """Plans as a report shows them; every stream can be read again."""
 
     def __init__(self, plans: Iterable[Path], hide: Iterable[str] = ()) -> None:
-        """Take the plans' files and the names of fields that must not be seen.
+        """Take the plans' files or folders, and the names of fields that must not be seen.
 
         Raises:
             PlanError: if a file is no plan that this version can use.
         """
         self.hiding = Hiding(hide)
-        self.heads = tuple(self._head(path) for path in plans)
+        heads, stopped = list[Head](), list[Stopped]()
+        for path in plans:
+            if not path.is_dir():
+                heads.append(self._head(path))
+                continue
+            folder = PlanFolder.open(path)
+            heads += (self._head(plan.path, store) for store, plan in folder.plans())
+            failures = folder.failures()
+            stopped += (Stopped(_address(s), self._stated(f.message)) for s, f in failures)
+        self.heads, self.stopped = tuple(heads), tuple(stopped)
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """What people call the stores, those without a plan last."""
+        heads, stopped = (head.store for head in self.heads), (one.store for one in self.stopped)
+        return tuple(dict.fromkeys([*heads, *stopped]))
 
     @property
     def changes(self) -> int:
@@ -110,11 +133,13 @@ class View:
                 sums[name] = sums.get(name, 0) + count
         return sums
 
-    def entries(self, which: Literal["all", "problems", "others"] = "all") -> Iterator[Entry]:
-        """Yield the changes in the order in which they are applied."""
+    def entries(
+        self, which: Literal["all", "problems", "others"] = "all", most: int | None = None
+    ) -> Iterator[Entry]:
+        """Yield the changes in the order in which they are applied, at most so many of a plan."""
         for place, head in enumerate(self.heads):
             with closing(PlanFile.open(head.path)) as file:
-                rows = file.changes(_WHICH[which])
+                rows = islice(file.changes(_WHICH[which]), most)
                 while chunk := list(islice(rows, _CHUNK)):
                     marks = ", ".join("?" * len(chunk))
                     found = file.outcomes(f"WHERE seq IN ({marks})", [row.seq for row in chunk])
@@ -128,6 +153,13 @@ class View:
             with Plan.open(head.path) as plan:
                 for row in plan.skipped():
                     yield place, self._skipped(row)
+
+    def warnings(self) -> Iterator[tuple[int, str]]:
+        """Yield what should be read before applying, each with the place of its plan."""
+        for place, head in enumerate(self.heads):
+            with Plan.open(head.path) as plan:
+                for text in plan.warnings():
+                    yield place, self.hiding.text(text, Secrets())
 
     def fit(self, most: int = 1000) -> Iterator[FitRow]:
         """Yield what stores can't hold, one row per kind, field and message, at most `most`."""
@@ -145,12 +177,15 @@ class View:
 
     # -- the parts
 
-    def _head(self, path: Path) -> Head:
+    def _stated(self, message: str) -> str:
+        return self.hiding.text(message, Secrets())
+
+    def _head(self, path: Path, store: str = "") -> Head:
         with Plan.open(path) as plan:
             about, report = plan.about, plan.report()
             return Head(
                 path=path,
-                store=about["store"]["name"] or about["store"]["url"],
+                store=_address(store or about["store"]["name"] or about["store"]["url"]),
                 facts=tuple(self._facts(plan, about)),
                 planned=dict.fromkeys(_COUNTS, 0) | plan.counts,
                 outcomes=dict(report.counts),
@@ -162,12 +197,14 @@ class View:
         forecast = about["forecast"] or {}
         options = ", ".join(_options(about["options"] or {}))
         facts = (
-            ("Store", about["store"]["url"]),
+            ("Store", _address(about["store"]["url"])),
             ("Platform", f"{about['platform']} {about['api_version'] or ''}".rstrip()),
-            ("Source", about["source"]),
+            ("Source", _address(about["source"])),
             ("Made", moment(about["created_at"])),
             ("Takes back", about["undo_of"]),
             ("Options", self.hiding.text(options, Secrets())),
+            ("Not in the source", ", ".join(_absent(plan.absent))),
+            ("Guards", ", ".join(map(str, plan.guards()))),
             ("Forecast", _forecast(forecast)),
             ("Hidden here", ", ".join(self.hiding.names)),
             ("Plan", plan.path.name),
@@ -178,11 +215,10 @@ class View:
     def _entry(self, place: int, head: Head, row: ChangeRow, outcome: OutcomeRow | None) -> Entry:
         status = outcome.status if outcome else "open" if head.applied else "planned"
         change = PlannedChange.of(row)
-        if not self.hiding:
-            return Entry(place, change, outcome, status, 0)
         secrets = Secrets()
-        for text in (row.before, row.after, row.reads, outcome.before if outcome else None):
-            self.hiding.collect(text or "", secrets)
+        if self.hiding:
+            for text in (row.before, row.after, row.reads, outcome.before if outcome else None):
+                self.hiding.collect(text or "", secrets)
         shown = self._shown(change, secrets)
         hidden = len(change.fields) - len(shown.fields)
         if outcome is not None:
@@ -197,8 +233,9 @@ class View:
         fields = []
         for path, before, after in change.fields:
             was, now = self.hiding.value(path, before), self.hiding.value(path, after)
-            if was != now:
-                fields.append((self.hiding.path(path), was, now))
+            if was != now or not self.hiding:
+                shown = self.hiding.path(path)
+                fields.append((shown, pathless(said(was, shown)), pathless(said(now, shown))))
         return replace(
             change,
             label=self.hiding.label(change.label, change.origin, secrets),
@@ -224,6 +261,16 @@ class View:
 def moment(text: str) -> str:
     """Return a time in ISO 8601 as people read it."""
     return datetime.fromisoformat(text).astimezone(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
+
+
+def _address(url: str) -> str:
+    """Return a store's address; one on this machine without its folder."""
+    platform, sign, rest = url.partition(":")
+    return f"local:{rest.rpartition('/')[2]}" if (platform, sign) == ("local", ":") else url
+
+
+def _absent(counts: dict[str, int]) -> Iterator[str]:
+    return (f"{count:,} {what}" for what, count in counts.items() if count)
 
 
 def _forecast(forecast: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The workbook: Summary, Changes (a row per field), Skipped, Fit and Outcomes.
+"""The workbook: Summary, Warnings (if any), Changes (a row per field), Skipped, Fit, Outcomes.
 
 Rows go to the disk as they come, texts are texts, and no cell begins as a formula.
 """
@@ -31,6 +31,7 @@ _CHANGES = {
     "Status": 11,
     "Undo": 11,
 }
+_STORES = {"Store": 18, "Plan": 44, "Outcomes": 44, "Stopped early": 60}
 _SKIPPED = {"Store": 18, "Kind": 11, "Record": 26, "Row": 7, "Cause": 12, "Why": 60, "Remedy": 60}
 _FIT = {"Store": 18, "Kind": 11, "Field": 24, "Records": 9, "Why": 60, "Source": 40, "Example": 26}
 _OUTCOMES = {
@@ -55,6 +56,10 @@ def write_xlsx(path: Path, view: View) -> None:
 
     with xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
         _Sheet(book, "Summary", {"What": 24, "": 90}).fill(_summary(view))
+        if len(view.stores) > 1:
+            _Sheet(book, "Stores", _STORES).fill(_stores(view))
+        if any(True for _ in view.warnings()):
+            _Sheet(book, "Warnings", {"Store": 18, "Warning": 110}).fill(_warnings(view))
         _Sheet(book, "Changes", _CHANGES).fill(_changes(view))
         _Sheet(book, "Skipped", _SKIPPED).fill(_skipped(view))
         _Sheet(book, "Fit", _FIT).fill(_fit(view))
@@ -109,6 +114,23 @@ def _summary(view: View) -> Iterator[Sequence[Any]]:
             for name, count in head.outcomes.items():
                 yield f"Outcome: {name}", count
         yield ()
+
+
+def _stores(view: View) -> Iterator[Sequence[Any]]:
+    heads, stopped = {head.store: head for head in view.heads}, dict(view.stopped)
+    for store in view.stores:
+        head = heads.get(store)
+        counts = (head.planned, head.outcomes if head.applied else {}) if head else ({}, {})
+        yield (
+            store,
+            *(", ".join(f"{n} {w}" for w, n in c.items() if n) for c in counts),
+            (stopped.get(store, "")),
+        )
+
+
+def _warnings(view: View) -> Iterator[Sequence[Any]]:
+    for store, text in view.warnings():
+        yield view.heads[store].store, text
 
 
 def _changes(view: View) -> Iterator[Sequence[Any]]:

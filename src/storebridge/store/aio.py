@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -19,11 +18,13 @@ from storebridge.models import (
     Category,
     Collection,
     Customer,
+    Discount,
     Location,
     Market,
     Order,
     Product,
     Record,
+    Review,
     StoreInfo,
 )
 from storebridge.state import StoreState
@@ -133,8 +134,9 @@ class AsyncItems(Generic[T]):
 
     async def _many(self, verb: Verb, records: Iterable[T | str]) -> AsyncIterator[Outcome]:
         """Write in rounds of as many batches as may be under way at once."""
-        engine, source = await self._store.engine(), iter(records)
-        while jobs := await self._round(engine, verb, source):
+        engine, most = await self._store.engine(), self._store.adapter.limits.max_concurrency
+        chunks = self._chunks(engine, verb, records)
+        while jobs := await self._round(engine, chunks, most):
             done = {}
             async for finished in engine.run_many(jobs):
                 done[finished.job.key] = finished.result()
@@ -142,19 +144,25 @@ class AsyncItems(Generic[T]):
                 for outcome in done[number]:
                     yield outcome
 
-    async def _round(self, engine: AsyncEngine, verb: Verb, source: Any) -> list[Job[Any]]:
-        from storebridge.direct import Chunk
-
-        adapter, currency = self._store.adapter, (await self._store.info()).currency
+    async def _round(
+        self, engine: AsyncEngine, chunks: AsyncIterator[Chunk], most: int
+    ) -> list[Job[Any]]:
         jobs: list[Job[Any]] = []
-        while len(jobs) < adapter.limits.max_concurrency:
-            some = list(islice(source, self._records.batch_size))
-            if not some:
-                break
-            chunk = Chunk(adapter, self._records, verb, some, currency)
-            await engine.run(chunk.look_up())
+        while len(jobs) < most and (chunk := await anext(chunks, None)) is not None:
             jobs.append(Job(chunk.lanes(), partial(self._carry_out, engine, chunk), len(jobs)))
         return jobs
+
+    async def _chunks(
+        self, engine: AsyncEngine, verb: Verb, records: Iterable[T | str]
+    ) -> AsyncIterator[Chunk]:
+        """Yield what is to be written in chunks that have been looked up."""
+        from storebridge.direct import look_up, windows
+
+        adapter, currency = self._store.adapter, (await self._store.info()).currency
+        for window in windows(adapter, self._records, verb, records, currency):
+            await engine.run(look_up(window))
+            for chunk in window:
+                yield chunk
 
     async def _carry_out(self, engine: AsyncEngine, chunk: Chunk) -> tuple[Outcome, ...]:
         """Run what a chunk asks for, and hand it the results."""
@@ -269,6 +277,11 @@ class AsyncStore:
         return self.items(Category.kind)
 
     @property
+    def discounts(self) -> AsyncItems[Discount]:
+        """The discounts: codes, and those without one."""
+        return self.items(Discount.kind)
+
+    @property
     def customers(self) -> AsyncItems[Customer]:
         """The customers."""
         return self.items(Customer.kind)
@@ -277,6 +290,11 @@ class AsyncStore:
     def orders(self) -> AsyncItems[Order]:
         """The orders."""
         return self.items(Order.kind)
+
+    @property
+    def reviews(self) -> AsyncItems[Review]:
+        """The reviews of products."""
+        return self.items(Review.kind)
 
     @property
     def locations(self) -> AsyncItems[Location]:
@@ -312,6 +330,10 @@ class AsyncStore:
     ) -> Plan:
         """Return the plan that brings this store to what a source asks for; as `Store.plan`."""
         return await asyncio.to_thread(self._sync.plan, source, output, **options)
+
+    async def edit(self, where: str = "", output: str | Path | None = None, **options: Any) -> Plan:
+        """Return the plan that edits the products that match; as `Store.edit`."""
+        return await asyncio.to_thread(self._sync.edit, where, output, **options)
 
     async def apply(self, plan: Plan, **options: Any) -> Report:
         """Apply a plan to this store; as `Plan.apply`."""

@@ -99,7 +99,7 @@ def query_of(
 
 
 #: Which key is meant where none is named, best first.
-_BARE = ("handle", "email", "number", "path", "name", "sku", "key")
+_BARE = ("handle", "email", "number", "path", "name", "sku", "code", "title", "key")
 
 
 def keys_of(key: str, records: Records[Any]) -> tuple[str, ...]:
@@ -108,16 +108,21 @@ def keys_of(key: str, records: Records[Any]) -> tuple[str, ...]:
     Raises:
         NotSupported: if the platform can't look the record up by such a key.
     """
-    name, colon, _ = key.partition(":")
+    name, colon, value = key.partition(":")
     finds = {"id", *records.finds}
     if colon and name in {*finds, *_BARE}:
         if name in finds:
-            return (key,)
+            return (_folded(name, value),)
         raise NotSupported(
             f"this platform finds no {records.model.kind} by {name!r}",
             f"use one of: {', '.join(sorted(finds))}",
         )
-    return tuple(f"{kind}:{key}" for kind in _BARE if kind in finds) or (f"id:{key}",)
+    return tuple(_folded(kind, key) for kind in _BARE if kind in finds) or (f"id:{key}",)
+
+
+def _folded(kind: str, value: str) -> str:
+    """Return a key; e-mail addresses and codes are the same in any case."""
+    return f"{kind}:{value.casefold() if kind in ('email', 'code') else value}"
 
 
 def chosen(found: Iterable[R], keys: Iterable[str]) -> R | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import count
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from storebridge.adapter import Batch, Page, Query, Records
@@ -149,15 +149,14 @@ class Items(Generic[T]):
                 turn += 1
 
     def _jobs(self, verb: Verb, records: Iterable[T | str]) -> Iterator[Job[tuple[Outcome, ...]]]:
-        from storebridge.direct import Chunk
+        from storebridge.direct import look_up, windows
 
         adapter, currency = self._store.adapter, self._store.info.currency
-        source, number = iter(records), 0
-        while some := list(islice(source, self._records.batch_size)):
-            chunk = Chunk(adapter, self._records, verb, some, currency)
-            self._store.engine.run(chunk.look_up())
-            yield Job(chunk.lanes(), partial(self._carry_out, chunk), number)
-            number += 1
+        numbers = count()
+        for window in windows(adapter, self._records, verb, records, currency):
+            self._store.engine.run(look_up(window))
+            for chunk in window:
+                yield Job(chunk.lanes(), partial(self._carry_out, chunk), next(numbers))
 
     def _carry_out(self, chunk: Chunk) -> tuple[Outcome, ...]:
         """Run what a chunk asks for, and hand it the results."""

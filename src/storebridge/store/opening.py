@@ -6,19 +6,21 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from storebridge import config, registry
 from storebridge.adapter import Adapter
 from storebridge.config import StoreConfig
 from storebridge.engine import EngineOptions, Event, HandlerTransport, Transport
 from storebridge.errors import ConfigError
+from storebridge.flow import Request, Response
 from storebridge.store.base import Opening
 from storebridge.store.sync import Store
 
 if TYPE_CHECKING:
     from storebridge.store.aio import AsyncStore
 
-__all__ = ["open", "open_async", "opened", "stores"]
+__all__ = ["open", "open_async", "opened", "sandbox", "stores"]
 
 OnEvent = Callable[[Event], None]
 
@@ -79,7 +81,10 @@ def _one(text: str) -> StoreConfig:
     found = config.resolve(text)
     if len(found) > 1:
         names = ", ".join(one.name for one in found)
-        raise ConfigError(f"{text} means {len(found)} stores ({names}); use storebridge.stores().")
+        raise ConfigError(
+            f"{text} means {len(found)} stores ({names}), and this is for one: name it. In Python, "
+            f"storebridge.stores({text!r}) has them all"
+        )
     return found[0]
 
 
@@ -111,17 +116,43 @@ def _prepared(
 def _sandbox(store: StoreConfig, settings: dict[str, Any]) -> tuple[Adapter, Transport]:
     """Return an adapter and the sandbox of its platform, in this process.
 
-    The state is kept under `.storebridge` in the working folder; `?memory` keeps none.
+    The state is kept under `.storebridge` in the working folder; `?memory` keeps none. Other
+    words after the `?` go to the sandbox: `sandbox:woocommerce?memory&timezone_string=Asia/Tokyo`.
     """
     platform, _, query = store.rest.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    in_memory = options.pop("memory", None) is not None
+    file = None if in_memory else Path(".storebridge") / f"sandbox-{platform}.sqlite"
+    kind, own, handler = sandbox(platform, file, options)
+    adapter = kind(kind.Settings.model_validate({**own, **store.options, **settings}))
+    return adapter, HandlerTransport(handler)
+
+
+def sandbox(
+    platform: str, file: Path | None, options: dict[str, str]
+) -> tuple[type[Adapter], dict[str, Any], Callable[[Request], Response]]:
+    """Return a platform's adapter, the settings that its sandbox lets in, and the sandbox.
+
+    Args:
+        platform: the adapter's name.
+        file: where the state is kept; None for in memory.
+        options: the sandbox's own words.
+
+    Raises:
+        ConfigError: if the adapter has no sandbox, or it doesn't know an option.
+    """
     kind = registry.load(platform)
     home = getattr(kind, "sandbox", "")
     if not home:
         raise ConfigError(f"The {platform} adapter has no sandbox; try local:shop.db instead.")
     module = import_module(home)
-    file = None if query == "memory" else Path(".storebridge") / f"sandbox-{platform}.sqlite"
     if file is not None:
         file.parent.mkdir(exist_ok=True)
-    values = {**module.settings(), **store.options, **settings}
-    adapter = kind(kind.Settings.model_validate(values))
-    return adapter, HandlerTransport(module.create(file))
+    create: Callable[..., Callable[[Request], Response]] = module.create
+    if not options:
+        return kind, module.settings(), create(file)
+    try:
+        return kind, module.settings(), create(file, **options)
+    except (TypeError, ValueError) as error:
+        words = f"sandbox:{platform} doesn't take {', '.join(options)}: {error}"
+        raise ConfigError(f"{words}; leave it out after the ?.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,14 +15,17 @@ from storebridge.engine import Engine
 from storebridge.errors import ConfigError, NotSupported
 from storebridge.flow import Request, Response, send
 from storebridge.models import (
+    KINDS,
     Category,
     Collection,
     Customer,
+    Discount,
     Location,
     Market,
     Order,
     Product,
     Record,
+    Review,
     StoreInfo,
 )
 from storebridge.models.text import slug
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from storebridge.formats import Loss
     from storebridge.plan import Plan, Task, Transform
     from storebridge.state import StoreState
+    from storebridge.tasks.listing import Replacement, Value
 
 __all__ = ["Store"]
 
@@ -137,6 +141,11 @@ class Store:
         return self._items(Category)
 
     @property
+    def discounts(self) -> Items[Discount]:
+        """The discounts: codes, and those without one."""
+        return self._items(Discount)
+
+    @property
     def customers(self) -> Items[Customer]:
         """The customers."""
         return self._items(Customer)
@@ -145,6 +154,11 @@ class Store:
     def orders(self) -> Items[Order]:
         """The orders."""
         return self._items(Order)
+
+    @property
+    def reviews(self) -> Items[Review]:
+        """The reviews of products."""
+        return self._items(Review)
 
     @property
     def locations(self) -> Items[Location]:
@@ -205,20 +219,70 @@ class Store:
         """Return the plan that brings this store to what a source asks for; changes nothing.
 
         Args:
-            source: a file, records, or another store.
+            source: a file (a pattern, an archive or an https address too, see
+                `storebridge.sources.opened`), records, or another store.
             output: the plan's file; by default a new one under `.storebridge/plans`.
             transforms: what to do to each desired record first, in order.
             on_progress: called with a stage and a count of records.
-            **options: the fields of `storebridge.plan.PlanOptions`.
+            **options: the fields of `storebridge.plan.PlanOptions`, and those of its guards.
 
         Raises:
             SourceError: for everything that is wrong with the source, at once.
         """
         from storebridge.plan import PlanOptions, make
 
-        chosen = PlanOptions(**options)
+        chosen = PlanOptions.of(**options)
         path = Path(output) if output else self._plan_file()
         return make(source, self, path, chosen, transforms=transforms, on_progress=on_progress)
+
+    def edit(
+        self,
+        where: str = "",
+        output: str | Path | None = None,
+        *,
+        set: Mapping[str, Value] | None = None,
+        clear: Iterable[str] = (),
+        replace: Iterable[Replacement | tuple[str, str, str]] = (),
+        all: bool = False,
+        on_progress: Callable[[str, int], None] | None = None,
+        **options: Any,
+    ) -> Plan:
+        """Return the plan that edits the products that match; changes nothing.
+
+        Args:
+            where: which products, and which of their variants; needed unless `all` is given.
+            output: the plan's file; by default a new one under `.storebridge/plans`.
+            set: values by field ("seo.title", "price[CH]", "tags+"); see
+                `storebridge.tasks.listing.Edit`.
+            clear: fields to empty.
+            replace: what to find in a field's text and what to put there: field, text, new text.
+            all: whether every product is meant.
+            on_progress: called with a stage and a count of records.
+            **options: the fields of `storebridge.plan.PlanOptions`, and those of its guards.
+
+        Raises:
+            EditError: if what is asked makes no sense.
+        """
+        from storebridge.formats import Context
+        from storebridge.tasks.listing import Edit, EditError, Replacement
+
+        if bool(where.strip()) == all:
+            raise EditError(
+                "an edit is for the products that a condition matches, or for all. Give a where "
+                "(--where \"vendor = 'Acme'\"), or all (--all)."
+            )
+        given = {"location": options.get("location") or self.info.only_location, "folder": "."}
+        edit = Edit(
+            set,
+            clear=clear,
+            replace=[r if isinstance(r, Replacement) else Replacement(*r) for r in replace],
+            where=where,
+            context=Context.of(self.info, **{**given, **options.get("context", {})}),
+        )
+        options["stock"] = options.get("stock", False) or edit.gives_stock
+        return self.plan(
+            self, output, transforms=[edit], on_progress=on_progress, where=where, **options
+        )
 
     def pull(
         self,
@@ -235,7 +299,8 @@ class Store:
 
         Args:
             output: the file; one that is there is replaced when the new one is whole.
-            kind: one kind of record; by default the catalogue (a JSONL file holds all of it).
+            kind: one kind of record ("order", or "orders"); by default the catalogue (a JSONL
+                file holds all of it).
             where: only records that this condition matches; without a kind, of the products.
             fields: only products, with these fields and what names them: "price", "seo.title",
                 "title[de]", "metafields.custom.material", as the sheet's columns are called.
@@ -253,7 +318,7 @@ class Store:
         if wanted := tuple(fields):
             records = self._chosen(wanted, kind, where, on_progress)
         else:
-            kinds = [kind] if kind else [each for each in _CATALOGUE if self.supports(each)]
+            kinds = [_word(kind)] if kind else [each for each in _CATALOGUE if self.supports(each)]
             records = self._records(kinds, where, on_progress)
         given = formats.Context.of(self.info, **{"store": self.info.id, **context})
         return formats.write(Path(output), records, given, format)
@@ -292,3 +357,8 @@ class Store:
         stem = f"{slug(self.name)[:40]}-{time.strftime('%Y%m%d-%H%M%S')}"
         names = (f"{stem}{f'-{n}' if n else ''}.plan" for n in range(1000))
         return next(folder / name for name in names if not os.path.lexists(folder / name))
+
+
+def _word(kind: str) -> str:
+    """Return the word of a kind of record where its plural was given."""
+    return next((word for word in KINDS if kind in (f"{word}s", f"{word[:-1]}ies")), kind)

@@ -5,9 +5,10 @@
 * `FaultTransport`, `Fault`: a network and a server that fail as asked.
 * `SandboxServer`: a sandbox behind a port of this machine.
 * `Canaries`: secrets that must turn up nowhere.
+* `Scrubber`, `Guard`, `strictly`: exchanges with real servers, recorded and played back.
 * `plugin`: the pytest fixtures `virtual_clock`, `canaries`, `canary`, `no_network`.
 
-Only the conformance kit and the plugin need pytest (`pip install 'storebridge[testing]'`).
+Only the conformance kit, the plugin and cassettes need more (`pip install 'storebridge[testing]'`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from storebridge.testing.canaries import Canaries, LeakedSecret
+    from storebridge.testing.cassettes import Guard, Scrubber, strictly
     from storebridge.testing.clock import VirtualClock
     from storebridge.testing.conformance import AdapterConformance
     from storebridge.testing.faults import (
@@ -35,15 +37,18 @@ __all__ = [
     "Exchange",
     "Fault",
     "FaultTransport",
+    "Guard",
     "Handler",
     "Killed",
     "LeakedSecret",
     "SandboxServer",
+    "Scrubber",
     "VirtualClock",
     "answer",
     "at",
     "seeded",
     "serve",
+    "strictly",
 ]
 
 #: Loaded when they are first used: a sandbox needs no pytest, and a plugin must load fast.
@@ -53,15 +58,18 @@ _HOMES = {
     "Exchange": "faults",
     "Fault": "faults",
     "FaultTransport": "faults",
+    "Guard": "cassettes",
     "Handler": "sandbox",
     "Killed": "faults",
     "LeakedSecret": "canaries",
     "SandboxServer": "sandbox",
+    "Scrubber": "cassettes",
     "VirtualClock": "clock",
     "answer": "sandbox",
     "at": "faults",
     "seeded": "faults",
     "serve": "sandbox",
+    "strictly": "cassettes",
 }
 
 

@@ -47,6 +47,10 @@ class Canaries:
             self._forms[name] = frozenset(_forms(value))
         return self._values[name]
 
+    def watch(self, name: str, value: str) -> None:
+        """Look for a secret that was not made here: the credential of a real store, say."""
+        self._values[name], self._forms[name] = value, frozenset(_forms(value))
+
     @property
     def values(self) -> tuple[str, ...]:
         """The secrets made so far: for a test that shows them to the code on purpose."""
@@ -117,6 +121,7 @@ def _forms(secret: str) -> Iterator[str]:
     raw = secret.encode()
     yield from (secret, secret[::-1], quote(secret, safe=""), quote_plus(secret), raw.hex())
     yield json.dumps(secret)[1:-1]
+    yield secret.replace("/", "\\/")  # as PHP writes JSON
     for start in range(3):  # base64 of a longer text: the secret may begin at any of three offsets
         encoded = base64.b64encode(b"\0" * start + raw).decode().rstrip("=")
         core = encoded[(0, 2, 3)[start] : -2]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from storebridge.testing.kit.answers import AnswerTests
 from storebridge.testing.kit.contract import ContractTests
+from storebridge.testing.kit.media import MediaTests
 from storebridge.testing.kit.paging import PagingTests
 from storebridge.testing.kit.survival import SurvivalTests
 from storebridge.testing.kit.values import ValueTests
@@ -25,13 +26,16 @@ from storebridge.testing.kit.values import ValueTests
 __all__ = ["AdapterConformance"]
 
 
-class AdapterConformance(ContractTests, ValueTests, PagingTests, AnswerTests, SurvivalTests):
+class AdapterConformance(
+    ContractTests, ValueTests, MediaTests, PagingTests, AnswerTests, SurvivalTests
+):
     """The tests of an adapter: subclass it, and give `adapter` and, over HTTP, `handler`.
 
     | subject | what is tested |
     |---|---|
     | contract | identity, declared fields, limits, secrets in reprs, errors and requests |
     | values | round trips, updates of one field alone, lists, keys, money, text, normal forms |
+    | media | a picture file taken in once, told by its source, known by its id |
     | paging | every record once, also while the store changes; queries; fields that are needed |
     | answers | every status and broken body, throttling, refused credentials, one bad change |
     | survival | lost answers at every request, kills after every instruction, strangers' records |

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from storebridge.adapter import Adapter, Batch, Change, Query, Records
-from storebridge.compare import key_for
+from storebridge.compare import Origin, key_for, media_of, told
 from storebridge.engine import Engine, HandlerTransport
 from storebridge.errors import NotSupported, StorebridgeError
 from storebridge.flow import Flow, Outcome, Status
@@ -67,6 +67,8 @@ class Rig:
         self.exchanges: list[Exchange] = []
         self.made: dict[str, str] = {}
         """Ids of created records, by kind and key ("collection handle:summer")."""
+        self.media: dict[str, str] = {}
+        """Media by the sources that they were made of, as outcomes told."""
         self._info: StoreInfo | None = None
         self._handler: Handler | None = None
         self._numbers = count(1)
@@ -137,7 +139,9 @@ class Rig:
         records = self.records(kind) if isinstance(kind, str) else kind
         with _Session(self, plan) as (engine, transport):
             try:
-                return engine.run_batch(records, batch, journal or MemoryJournal())
+                outcomes = engine.run_batch(records, batch, journal or MemoryJournal())
+                self.media.update(pair for each in outcomes for pair in each.media.items())
+                return outcomes
             finally:
                 self._note(transport)
 
@@ -188,9 +192,9 @@ class Rig:
                 self.create(other)
 
     def fetch(self, kind: str, *keys: str) -> tuple[Any, ...]:
-        """Return the records that have any of these keys."""
+        """Return the records that have any of these keys, their media told by their sources."""
         found: tuple[Any, ...] = self.run(self.records(kind).fetch(keys, None))
-        return found
+        return tuple(map(self._told, found))
 
     def read(self, kind: str, record_id: str) -> Any:
         """Return the one record with an id."""
@@ -211,8 +215,13 @@ class Rig:
         raise AssertionError(f"paging through {kind} records doesn't end")
 
     def all(self, kind: str, **query: Any) -> list[Any]:
-        """Return every record of a kind."""
-        return [record for page in self.walk(kind, **query) for record in page.records]
+        """Return every record of a kind, its media told by their sources."""
+        return [self._told(record) for page in self.walk(kind, **query) for record in page.records]
+
+    def _told(self, record: Any) -> Any:
+        held = {f"url:{item.url}" for item in media_of(record)}
+        urls = (key for key in self.media if key.startswith("url:") and key not in held)
+        return told(record, [Origin(key.removeprefix("url:"), "") for key in urls], self.media)
 
     def _note(self, transport: FaultTransport | None) -> None:
         if transport is not None:

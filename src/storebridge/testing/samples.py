@@ -12,6 +12,7 @@ from storebridge.adapter import Field
 from storebridge.compare import references
 from storebridge.models import (
     KINDS,
+    Discount,
     InventoryLevel,
     Length,
     MarketPrice,
@@ -20,6 +21,7 @@ from storebridge.models import (
     Option,
     Product,
     Record,
+    Review,
     Sale,
     StoreInfo,
     Translation,
@@ -37,16 +39,23 @@ _VALUES: Mapping[str, tuple[Any, Any]] = {
     "cancel_reason": ("customer", "inventory"),
     "carrier": ("DHL", "UPS"),
     "collections": (("kit-group-1",), ("kit-group-2",)),
+    "codes": (("KIT-10",), ("KIT-20",)),
     "content_hash": ("", ""),
     "cross_sells": (("handle:kit-other-1",), ("handle:kit-other-2",)),
     "description_html": ("<p>First <b>text</b></p>", "<p>Second <i>text</i></p>"),
+    "customer_emails": (("kit1@example.com",), ("kit2@example.com",)),
     "email": ("kit1@example.com", "kit2@example.com"),
+    "excluded_collections": (("kit-group-2",), ("kit-group-1",)),
+    "excluded_products": (("handle:kit-other-2",), ("handle:kit-other-1",)),
     "media_type": ("image", "image"),
     "namespace": ("kit", "kit"),
     "parent": ("kit-group-1", "kit-group-2"),
     "phone": ("+49305550101", "+49305550102"),
     "postcode": ("10115", "20095"),
+    "percentage": (Decimal(10), Decimal("12.5")),
+    "product": ("handle:kit-other-1", "handle:kit-other-2"),
     "products": (("handle:kit-other-1",), ("handle:kit-other-2",)),
+    "rating": (Decimal(5), Decimal(4)),
     "rate": ("0.19", "0.07"),
     "region_code": ("BE", "HH"),
     "related": (("handle:kit-other-1",), ("handle:kit-other-2",)),
@@ -57,7 +66,9 @@ _VALUES: Mapping[str, tuple[Any, Any]] = {
     "visibility": ("visible", "hidden"),
 }
 _STATUS: Mapping[type[Model], tuple[str, str]] = {
+    Discount: ("active", "draft"),
     Product: ("active", "draft"),
+    Review: ("approved", "pending"),
     Variant: ("active", "archived"),
 }
 #: Filled from elsewhere, or no values of the shop's.
@@ -86,6 +97,8 @@ def minimal(kind: str, name: str, info: StoreInfo) -> Record:
         "number": f"#{name}",
         "path": f"Kit > {name}",
         "currency": info.currency,
+        "body": f"Text {name}",
+        "product": "handle:kit-other-1",
     }
     values = {field: value for field, value in known.items() if field in model.model_fields}
     if model is Product:

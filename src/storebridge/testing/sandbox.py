@@ -14,13 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
 from storebridge.flow import Request, Response
@@ -31,6 +31,13 @@ __all__ = ["Handler", "SandboxServer", "answer", "header", "serve"]
 Handler = Callable[[Request], Response]
 
 logger = logging.getLogger("storebridge.sandbox")
+
+
+@runtime_checkable
+class _Located(Protocol):
+    """A handler that wants to know the address it is served at: OAuth signs it, links name it."""
+
+    url: str
 
 
 def answer(status: int, value: Any = None, **headers: str) -> Response:
@@ -63,6 +70,8 @@ class SandboxServer:
         self._thread: Thread | None = None
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.server_address[1]}"
+        if isinstance(handler, _Located):
+            handler.url = self.url
 
     def __enter__(self) -> Self:
         self.start()
@@ -93,12 +102,18 @@ class SandboxServer:
         self._server.server_close()
 
 
-def serve(create: Callable[[Path | None], Handler], arguments: Sequence[str] | None = None) -> None:
+def serve(
+    create: Callable[[Path | None], Handler],
+    arguments: Sequence[str] | None = None,
+    *,
+    settings: Callable[[], Mapping[str, str]] = dict,
+) -> None:
     """Run a sandbox as a process of its own; its first line on stdout is its URL.
 
     Args:
         create: makes the handler over a state file; None means a state in memory.
         arguments: `--port N` and `--state FILE`; those of the command line by default.
+        settings: what a client needs besides the URL; printed one a line, `key = ck_1234`.
     """
     parser = argparse.ArgumentParser(description="A sandbox on this machine.")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free one")
@@ -106,6 +121,9 @@ def serve(create: Callable[[Path | None], Handler], arguments: Sequence[str] | N
     options = parser.parse_args(arguments)
     server = SandboxServer(create(options.state), port=options.port)
     print(server.url, flush=True)
+    for name, value in settings().items():
+        if name != "url":
+            print(f"  {name} = {value}", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -22,10 +22,10 @@ from difflib import get_close_matches
 
 from storebridge.models import Model, Record
 from storebridge.where.paths import Home, field_names, homes
-from storebridge.where.syntax import WhereError, error, read
+from storebridge.where.syntax import WhereError, anchored, error, read
 from storebridge.where.tree import Node, Test
 
-__all__ = ["Where", "WhereError", "parse"]
+__all__ = ["Where", "WhereError", "anchored", "parse"]
 
 
 def parse(text: str) -> Where:

@@ -13,7 +13,7 @@ from storebridge.errors import ConfigError
 from storebridge.where.tree import AllOf, AnyOf, Node, Not, Test
 from storebridge.where.values import COMPARE, Literal, money, time
 
-__all__ = ["WhereError", "error", "read"]
+__all__ = ["WhereError", "anchored", "error", "read"]
 
 _DEPTH = 50
 _TOKEN = re.compile(
@@ -51,6 +51,21 @@ def read(text: str) -> Node:
         WhereError: if the text is wrong, or a file can't be read.
     """
     return _Parser(text).whole()
+
+
+def anchored(text: str, folder: Path) -> str:
+    """Return a condition whose relative files are seen from a folder.
+
+    Raises:
+        WhereError: if a character of it means nothing.
+    """
+    found, end = "", 0
+    for token in _tokens(text):
+        if token.kind == "file":
+            path = (folder / _unquoted(token.text[1:])).as_posix()
+            found += f"{text[end : token.at]}@{Literal(path)}"
+            end = token.at + len(token.text)
+    return found + text[end:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +227,11 @@ class _Parser:
         column = next((index for index, cell in enumerate(head) if cell in names), None)
         body = rows if column is None else rows[1:]
         cells = (row[column or 0].strip() for row in body if len(row) > (column or 0))
-        return frozenset(cell for cell in cells if cell)
+        found = frozenset(filter(None, cells))
+        if not found:  # with `not in`, a list that was cut off would mean everything
+            remedy = "Fill it, or leave this condition out."
+            raise error(self.text, at, f"{file} has no values", remedy)
+        return found
 
     def peek(self) -> _Token:
         return self.tokens[self.next]

@@ -24,6 +24,7 @@ from storebridge.models import (
     Order,
     Payment,
     Product,
+    Review,
     Sale,
     Seo,
     Translation,
@@ -261,6 +262,14 @@ def test_a_customers_address_is_in_no_message(shop):
     outcome = shop.refused("create", Customer(email="ann@example.COM"))
     assert outcome.cause == "conflict"
     assert "ann@" not in outcome.message.lower()
+
+
+def test_what_a_review_is_known_by_is_in_no_message(shop):
+    said = Review(product="handle:tee", body="Good", email="ann@example.com")
+    shop.create(said)
+    outcome = shop.refused("create", said)
+    assert (outcome.cause, "this text" in outcome.message) == ("conflict", True)
+    assert said.keys()[0].partition("#")[2] not in outcome.message
 
 
 def test_what_is_missing_is_said(shop):

@@ -16,7 +16,7 @@ from storebridge.parts import path_names, unsupported
 from storebridge.testing.canaries import Canaries
 from storebridge.testing.kit.base import Base, Rigs, kinds
 from storebridge.testing.rig import Rig
-from storebridge.testing.samples import prune, sample, writable
+from storebridge.testing.samples import prune, writable
 
 __all__ = ["ContractTests"]
 
@@ -102,7 +102,7 @@ class ContractTests(Base):
     def test_what_does_not_fit_is_named(self, rig: Rig, kind: str) -> None:
         """Given fields that aren't declared are named before anything is written."""
         records = self.supported(rig, kind)
-        whole = sample(kind, 1, rig.info)
+        whole = self.sample(kind, 1, rig.info)
         named = set(unsupported(whole, records.fields))
         kept = set(_paths(prune(whole, records.fields)))
         assert not named & kept, f"both writable and unsupported: {sorted(named & kept)}"

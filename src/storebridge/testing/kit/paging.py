@@ -42,8 +42,8 @@ class PagingTests(Base):
         gone: set[str] = set()
         for turn, page in enumerate(rig.walk(kind)):
             found += [record.id for record in page.records]
-            if turn == 0:
-                seen = next(each for each in found if each in made)
+            seen = next((each for each in found if each in made), "")
+            if seen and not gone:
                 assert page.cursor, _TOO_FEW
                 ahead = next(each for each in reversed(made) if each not in found)
                 gone = {seen, ahead}
@@ -61,10 +61,10 @@ class PagingTests(Base):
     def test_empty_store_is_one_empty_page(self, rig: Rig, kind: str) -> None:
         """A walk through nothing ends."""
         self.supported(rig, kind)
-        [page] = rig.walk(kind)
-        if page.records:
+        pages = list(rig.walk(kind))
+        if any(page.records for page in pages):
             pytest.skip("a new store of this platform has records of this kind")
-        assert page.total in (None, 0)
+        assert [page.total in (None, 0) for page in pages] == [True]
 
     @kinds
     def test_queries_choose(self, rig: Rig, kind: str) -> None:

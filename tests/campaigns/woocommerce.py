@@ -1,0 +1,297 @@
+"""What the campaigns against WooCommerce share: its shops, catalogues by chance, and its faults.
+
+The oracle reads the sandbox's own tables: what is there twice, half or too much shows there.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from storebridge.adapter import Query
+from storebridge.compare import diff
+from storebridge.engine import Engine, HandlerTransport, Transport
+from storebridge.flow import Request, Response
+from storebridge.models import (
+    Attribute,
+    Collection,
+    InventoryLevel,
+    Media,
+    Metafield,
+    Money,
+    Option,
+    Product,
+    Record,
+    Sale,
+    Variant,
+    Weight,
+)
+from storebridge.plan import Plan
+from storebridge.store import Store
+from storebridge.testing import VirtualClock
+from storebridge.testing.faults import Plan as Faults
+from storebridge_woocommerce import WooCommerceAdapter, WooCommerceSettings
+from storebridge_woocommerce.sandbox import Sandbox, create, settings
+from tests.campaigns.rig import Shop
+
+__all__ = ["AFTER", "Nemesis", "WooShop", "adapter", "catalogue", "docs", "product", "usd"]
+
+MARK = "_storebridge_key"
+CATEGORIES = ("new", "sale", "summer")
+#: Names of other records in a document, by the table that they are in.
+_TERMS = ("category_ids", "brand_ids", "tag_ids")
+_POSTS = ("upsell_ids", "cross_sell_ids", "grouped_products")
+_OWN = ("id", "parent_id", "created", "created_gmt", "modified", "modified_gmt")
+
+
+def adapter(**values: Any) -> WooCommerceAdapter:
+    """Return the adapter of a sandbox."""
+    return WooCommerceAdapter(WooCommerceSettings.model_validate({**settings(), **values}))
+
+
+def usd(text: str) -> Money:
+    """Return dollars."""
+    return Money(text, "USD")
+
+
+class WooShop(Shop):
+    """A WooCommerce shop in this process."""
+
+    sandbox: Sandbox
+
+    def __init__(self, folder: Path, sandbox: Any = None, **values: Any) -> None:
+        """Stand a shop up; `values` are settings of its adapter."""
+        self.values = values
+        super().__init__(folder, sandbox)
+
+    def new_sandbox(self) -> Sandbox:
+        """Return an empty shop on the clock of the campaign."""
+        return create(None)
+
+    def adapter(self) -> WooCommerceAdapter:
+        """Return a new adapter of the shop."""
+        return adapter(**self.values)
+
+    def open(self, faults: Faults | None = None, inner: Transport | None = None) -> Store:
+        """Return a new store object; the shop is asked for its facts past every fault."""
+        store = super().open(faults, inner)
+        site = getattr(store.adapter, "_site")  # noqa: B009 - what the adapter keeps to itself
+        with Engine(
+            store.adapter, clock=VirtualClock(), transport=HandlerTransport(self.sandbox)
+        ) as engine:
+            engine.run(site.known())
+        return store
+
+    def live(self) -> dict[tuple[str, str], Record]:
+        """Return what is in the shop, past every fault, by kind and id."""
+        own = self.adapter()
+        found: dict[tuple[str, str], Record] = {}
+        with Engine(own, clock=VirtualClock(), transport=HandlerTransport(self.sandbox)) as engine:
+            for kind in ("collection", "product"):
+                cursor, first = "", True
+                while cursor or first:
+                    page = engine.run(own.records(kind).page(Query(), cursor))
+                    found.update(((kind, record.id), record) for record in page.records)
+                    cursor, first = page.cursor, False
+        self._known = own
+        return found
+
+    def lacks(self, desired: Record, record: Record) -> Mapping[str, Any]:
+        """Return the fields at which a record isn't as desired; pictures by their texts."""
+        lacking = dict(diff(self._known.normalise(desired).without("media"), record).after)
+        if isinstance(desired, Product) and isinstance(record, Product):
+            missing = Counter(m.alt for m in desired.media) - Counter(m.alt for m in record.media)
+            lacking |= {"media": missing} if missing else {}
+        return lacking
+
+    def planned(self, source: Sequence[Record], **options: Any) -> list[str]:
+        """Return what a new plan would do, in words."""
+        path = self.plan(source, "again.plan", **options)
+        with Plan.open(path) as plan:
+            found = [f"{c.action} {c.part} {c.label}: {c.fields}" for c in plan.changes()]
+        path.unlink()
+        return found
+
+
+def docs(sandbox: Sandbox) -> dict[str, Any]:
+    """Return everything in a shop by kind and name, without numbers and times of its own."""
+    posts = {row[0]: row for row in sandbox.db.execute("SELECT * FROM posts")}
+    terms = dict(sandbox.db.execute("SELECT id, taxonomy || ' ' || slug FROM terms"))
+    found: dict[str, Any] = {f"term {name}": "" for name in terms.values()}
+    marks = Counter[str]()
+    for number, kind, parent, status, slug, title, sku, gtin, *_, text in posts.values():
+        doc = json.loads(text)
+        marks.update(each["value"] for each in doc.get("meta_data", ()) if each["key"] == MARK)
+        meta = ((e["key"], e["value"]) for e in doc.pop("meta_data", ()) if e["key"] != MARK)
+        doc |= {"title": title, "status": status, "sku": sku, "gtin": gtin, "meta": sorted(meta)}
+        for name in _TERMS:
+            doc[name] = sorted(terms[each] for each in doc.get(name, ()))
+        for name in _POSTS:
+            doc[name] = [posts[each][4] for each in doc.get(name, ())]
+        doc["image_ids"] = [posts[each][4] for each in doc.get("image_ids", ())]
+        above = posts[parent][4] if parent in posts else ""
+        name = f"{kind} {above}/{json.dumps(doc.get('options'))}" if kind == "variation" else ""
+        name = name or f"{kind} {slug}"
+        if kind == "attachment":
+            doc.pop("sku")
+        assert name not in found, f"two records are {name}"
+        assert number
+        found[name] = doc
+    doubled = [mark for mark, count in marks.items() if count > 1]
+    assert not doubled, f"made twice: {doubled}"
+    return found
+
+
+# -- what goes wrong with answers that only such a shop gives
+
+AFTER = ("notice", "bom", "page", "short", "later", "status", "cut notice")
+_NOTICE = b"<br />\n<b>Warning</b>:  Undefined array key in <b>/bad.php</b> on line <b>12</b><br />"
+_PAGE = b"<!DOCTYPE html><html><title>One moment, please...</title></html>"
+_HTML = {"content-type": "text/html; charset=UTF-8"}
+_STATUS = (500, 502, 503, 504, 520, 524)
+
+
+class Nemesis:
+    """Stands before a shop: the work is done, or goes on after a 504, and the answer is spoiled."""
+
+    def __init__(
+        self,
+        shop: WooShop,
+        seed: int,
+        rate: float,
+        kinds: Sequence[str] = AFTER,
+        answer: Callable[[Request], Response] | None = None,
+    ) -> None:
+        """Spoil a share of the answers, in these ways, by chance that can be repeated."""
+        self.shop, self.seed, self.rate, self.kinds = shop, seed, rate, kinds
+        self.answer = answer or shop.sandbox
+        self.hits, self._seen = Counter[str](), Counter[str]()
+        self._todo: list[tuple[float, Request]] = []
+        self._lock = Lock()
+
+    def __call__(self, request: Request) -> Response:
+        """Return the shop's answer, or what arrives in its place."""
+        with self._lock:
+            place = f"{request.method} {request.path}"
+            self._seen[place] += 1
+            dice = random.Random(f"{self.seed} {place} {self._seen[place]}")
+            kind = dice.choice(self.kinds) if dice.random() < self.rate else ""
+            self.hits[kind] += 1
+            self.work()
+            if kind == "later" and request.kind.mutates:
+                self._postpone(request, dice)
+                return Response(status=504, headers=_HTML, body=_PAGE)
+        return _spoiled(kind, dice, self.answer(request))
+
+    def work(self, *, all: bool = False) -> None:
+        """Do what PHP has come to by now, or all that is left."""
+        now = self.shop.clock.time()
+        due = [each for each in self._todo if all or each[0] <= now]
+        self._todo = [each for each in self._todo if each not in due]
+        for _, request in sorted(due, key=lambda each: each[0]):
+            self.shop.sandbox(request)
+
+    def _postpone(self, request: Request, dice: random.Random) -> None:
+        """Take a request to pieces that are done one after the other, from soon on."""
+        at, pace = self.shop.clock.time() + dice.choice((0, 2)), dice.choice((0.05, 0.5, 2.0))
+        if not request.path.endswith("/batch"):
+            self._todo.append((at + pace, request))
+            return
+        assert isinstance(request.body, bytes)
+        for verb, items in json.loads(request.body).items():
+            for item in items:
+                body = json.dumps({verb: [item]}).encode()
+                self._todo.append((at := at + pace, replace(request, body=body)))
+
+
+def _spoiled(kind: str, dice: random.Random, said: Response) -> Response:
+    body = said.body
+    match kind:
+        case "notice":
+            return replace(said, body=_NOTICE + body)
+        case "bom":
+            return replace(said, body=b"\xef\xbb\xbf" + body)
+        case "cut notice":
+            return replace(said, body=_NOTICE + body[: len(body) // 2])
+        case "page":
+            return Response(status=200, headers=_HTML, body=_PAGE)
+        case "status":
+            return Response(status=dice.choice(_STATUS), headers=_HTML, body=_PAGE)
+        case "short" if body.startswith(b'{"'):
+            doc = json.loads(body)
+            lists = {k: v[:-1] if isinstance(v, list) else v for k, v in doc.items()}
+            verbs = doc.keys() <= {"create", "update", "delete"}
+            return replace(said, body=json.dumps(lists).encode()) if verbs else said
+    return said
+
+
+# -- records by chance
+
+
+def catalogue(seed: int, products: int) -> list[Record]:
+    """Return categories and products of every shape; a seed gives the same ones."""
+    chance = random.Random(f"woocommerce {seed}")
+    found: list[Record] = [Collection(handle=name, title=name.title()) for name in CATEGORIES]
+    return found + [product(chance, number) for number in range(products)]
+
+
+def product(chance: random.Random, number: int) -> Product:
+    """Return a product: simple or variable, with or without SKUs, by its number."""
+    sizes = ("S", "M", "L")[: 1 + number % 3] if number % 2 else ()
+    with_sku = number % 4 < 2
+    given: dict[str, Any] = {
+        "handle": f"p-{number}",
+        "title": f"{_word(chance)} {number}",
+        "description_html": f"<p>{_word(chance)}</p>",
+        "status": chance.choice(("active", "draft")),
+        "tags": tuple(sorted(chance.sample(("red", "blue", "wool"), chance.randint(0, 3)))),
+        "brand": chance.choice(("", "Acme", "Other & Sons")),
+        "collections": tuple(sorted(chance.sample(CATEGORIES, chance.randint(1, 3)))),
+        "attributes": (Attribute(name="Fit", values=(chance.choice(("Slim", "Loose")),)),),
+        "metafields": (Metafield(namespace="kit", key="word", value=_word(chance)),),
+        "options": (_option(number, sizes),) if sizes else (),
+        "variants": tuple(
+            _variant(chance, number, size, with_sku=with_sku) for size in sizes or ("",)
+        ),
+    }
+    if number % 5 == 0:
+        pictures = (f"https://cdn.example.com/p-{number}-{n}.jpg" for n in range(1 + number % 2))
+        given["media"] = tuple(Media(url=url, alt=_word(chance)) for url in pictures)
+    if number % 7 == 6:
+        given["upsells"] = (f"handle:p-{number - 1}",)
+    return Product(**given)
+
+
+def _option(number: int, sizes: Sequence[str]) -> Option:
+    """Return what variations choose between: the shop's own attribute, or the product's."""
+    own = {"woocommerce": {"global": True}} if number % 8 == 3 else {}
+    return Option(name="Shop size" if own else "Size", values=tuple(sizes), platform_fields=own)
+
+
+def _variant(chance: random.Random, number: int, size: str, *, with_sku: bool) -> Variant:
+    price = Money(Decimal(chance.randint(1000, 9999)) / 100, "USD")
+    own: dict[str, Any] = {"sku": f"S-{number}{size and '-' + size}"} if with_sku else {}
+    own |= {"sale": None, "compare_at_price": None}
+    if chance.random() < 0.3:
+        own["sale"] = Sale(price=usd("5.00"), ends_at=datetime(2030, 1, 31, 23, 59, 59, tzinfo=UTC))
+    elif chance.random() < 0.3:
+        own["compare_at_price"] = usd("150.00")
+    return Variant(
+        **own,
+        price=price,
+        options=(size,) if size else (),
+        weight=Weight(value=Decimal(chance.randint(1, 9)), unit="kg"),
+        inventory=(InventoryLevel(available=chance.randint(0, 99)),),
+    )
+
+
+def _word(chance: random.Random) -> str:
+    return chance.choice(("Linen", "Ökowerk", "外套", "Tröja", "A & B", "x < y", r"C:\mug"))
