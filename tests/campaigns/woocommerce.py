@@ -174,6 +174,9 @@ class Nemesis:
         self.shop, self.seed, self.rate, self.kinds = shop, seed, rate, kinds
         self.answer = answer or shop.sandbox
         self.hits, self._seen = Counter[str](), Counter[str]()
+        self._busy = Counter[str]()
+        self.overlaps: list[str] = []
+        """Parents whose variations two requests wrote at once."""
         self._todo: list[tuple[float, Request]] = []
         self._lock = Lock()
 
@@ -189,7 +192,14 @@ class Nemesis:
             if kind == "later" and request.kind.mutates:
                 self._postpone(request, dice)
                 return Response(status=504, headers=_HTML, body=_PAGE)
-        return _spoiled(kind, dice, self.answer(request))
+            parent = place if place.endswith("/variations/batch") else ""
+            self.overlaps += [place] if self._busy[parent] and parent else []
+            self._busy[parent] += 1
+        try:
+            return _spoiled(kind, dice, self.answer(request))
+        finally:
+            with self._lock:
+                self._busy[parent] -= 1
 
     def work(self, *, all: bool = False) -> None:
         """Do what PHP has come to by now, or all that is left."""
