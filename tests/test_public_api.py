@@ -25,10 +25,10 @@ PUBLIC = [
 ]
 
 #: What a store for tasks does in another way: nothing may block in a property.
-AWAITED = {"info", "engine"}
+AWAITED = {"info", "engine", "state"}
 #: Plans know nothing of tasks, so their methods are the store's there.
 ONLY_ASYNC = {"aclose", "apply", "undo"}
-ONLY_SYNC = {"close", "state"}
+ONLY_SYNC = {"close"}
 
 
 def names(kind: type) -> set[str]:

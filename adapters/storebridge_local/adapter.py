@@ -128,6 +128,11 @@ class LocalAdapter(Adapter):
         """Return None: a local store gives no answers over HTTP."""
         return None
 
+    def missing(self) -> str:
+        """Return that the store's file isn't there, if so."""
+        path = self.settings.path
+        return "" if path == MEMORY or Path(path).exists() else f"there is no store file {path}"
+
     def picture(self, url: str) -> str:
         """Return the file of a picture that was uploaded: its address works in this store only."""
         path = self._database.shelf.file_of(url)

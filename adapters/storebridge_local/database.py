@@ -65,6 +65,8 @@ CREATE INDEX member_collection ON member (collection, place);
 CREATE TABLE batch (id TEXT PRIMARY KEY, at INTEGER NOT NULL, applied TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX batch_at ON batch (at);
 """
+#: Keys that differ in case alone are found together, so that nobody makes a second record of one.
+_NEAR = "CREATE INDEX IF NOT EXISTS key_near ON key (kind, name COLLATE NOCASE)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -257,6 +259,8 @@ class Database:
             if self._is_new(connection):  # still: another process may have been faster
                 self._make(connection)
             connection.execute("COMMIT")
+        with suppress(sqlite3.OperationalError):  # a file that may only be read is slower without
+            connection.execute(_NEAR)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -32768")
         _use_wal(connection)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from storebridge.adapter import Batch
 from storebridge.errors import Rejected
-from storebridge.models import InventoryLevel, Product, Variant
+from storebridge.models import InventoryLevel, Media, Product, Variant
 from storebridge_local import members
 from storebridge_local.database import Database, Session
 from storebridge_local.records import LocalRecords, Values, numbered
@@ -47,7 +47,21 @@ class ProductRecords(LocalRecords[Product]):
             known = {variant.id for variant in live.variants}
             values["variants"] = numbered(session, variants, known)
         if "media" in values:
-            values["media"] = numbered(session, values["media"], {one.id for one in live.media})
+            held = {one.id: one.position for one in live.media}
+            values["media"] = _seated(numbered(session, values["media"], held), held)
+
+    def shown(
+        self, session: Session, records: Sequence[Product], needed: Iterable[str] | None = None
+    ) -> tuple[Product, ...]:
+        """Return products as they are read; each picture has its place."""
+        found = super().shown(session, records, needed)
+        # A store of an earlier version has the order alone.
+        return tuple(
+            one.model_copy(update={"media": _seated(one.media, {})})
+            if any(item.position is None for item in one.media)
+            else one
+            for one in found
+        )
 
     def members(self, session: Session, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the handles of products' collections."""
@@ -76,6 +90,22 @@ def _in_currency(session: Session, variant: Variant) -> None:
                 fields={f"variants.{field}": "another currency"},
                 remedy="Give prices in the store's currency, or market prices.",
             )
+
+
+def _seated(media: Sequence[Media], held: Mapping[str, int | None]) -> tuple[Media, ...]:
+    """Return pictures with their places, from 1.
+
+    One that asks for another place than it holds gets that one; the others keep their order.
+    """
+    asks = [one for one in media if one.position not in (None, held.get(one.id))]
+    named = {one.id for one in asks}
+    order = [one for one in media if one.id not in named]
+    for one in sorted(asks, key=lambda one: one.position or 0):
+        order.insert(max(0, (one.position or 0) - 1), one)
+    return tuple(
+        one if one.position == place else one.model_copy(update={"position": place})
+        for place, one in enumerate(order, 1)
+    )
 
 
 def _placed(places: Mapping[str, str], variant: Variant) -> Variant:

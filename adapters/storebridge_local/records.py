@@ -76,7 +76,7 @@ class LocalRecords(Records[T], Generic[T]):
         return (yield from call(lambda: self._page(query, cursor)))
 
     def fetch(self, keys: Sequence[str], fields: frozenset[str] | None) -> Flow[tuple[T, ...]]:
-        """Return the records that have any of these keys, in the order of their ids."""
+        """Return the records that have any of these keys in any case, in the order of their ids."""
         return (yield from call(lambda: self._fetch(keys, fields)))
 
     def _page(self, query: Query, cursor: str) -> Page[T]:
@@ -118,7 +118,7 @@ class LocalRecords(Records[T], Generic[T]):
         with self.database.read() as session:
             rows = session.execute(
                 "SELECT body FROM record WHERE kind = ? AND id IN (SELECT value FROM json_each(?)"
-                " UNION SELECT id FROM key WHERE kind = ? AND name IN"
+                " UNION SELECT id FROM key WHERE kind = ? AND name COLLATE NOCASE IN"
                 " (SELECT value FROM json_each(?))) ORDER BY id",
                 (
                     self.model.kind,

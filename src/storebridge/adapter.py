@@ -345,6 +345,13 @@ class Adapter(ABC):
         """Return what an answer says about the rate limit."""
         return None
 
+    def missing(self) -> str:
+        """Return why there is no such store (a file is gone), "" where that isn't known.
+
+        Asked before a plan is applied: the local store makes a file that isn't there otherwise.
+        """
+        return ""
+
     def picture(self, url: str) -> str:
         """Return where another store can read a picture of this one; by default its address."""
         return url

@@ -24,18 +24,20 @@ from storebridge.compare import (
     key_for,
     match,
     names_of,
-    origins,
     rebuild,
     references,
     remaining,
-    told,
     undotted,
 )
 from storebridge.errors import NotSupported
 from storebridge.flow import Flow, Outcome, Status
+from storebridge.ledger import Ledger
+from storebridge.look import in_turn, look
 from storebridge.models import Product, Record
 from storebridge.models.checks import problems
 from storebridge.parts import declared, named_in, split, unsupported
+from storebridge.pictures import Pictures
+from storebridge.state import StoreState
 
 __all__ = ["Chunk", "Steps", "Verb", "look_up", "windows"]
 
@@ -61,6 +63,8 @@ class _Item:
     outcome: Outcome | None = None
     left: tuple[str, ...] = ()
     """Paths of given fields that the platform can't hold."""
+    held_back: int = 0
+    """How many pictures were left out, since the store may have them under other names."""
 
     @property
     def id(self) -> str:
@@ -80,12 +84,17 @@ def windows(
     verb: Verb,
     source: Iterable[Record | str],
     currency: str,
+    state: StoreState,
 ) -> Iterator[list[Chunk]]:
     """Yield chunks of what is to be written: the first alone, then as many as one look can find."""
     rest, size, count = iter(source), records.batch_size, 1
+    ledger = Ledger(state, records, Pictures(state))
     while some := list(islice(rest, size * count)):
         starts = range(0, len(some), size)
-        yield [Chunk(adapter, records, verb, some[at : at + size], currency) for at in starts]
+        yield [
+            Chunk(adapter, records, verb, some[at : at + size], currency, ledger) for at in starts
+        ]
+        ledger.pictures.flush()
         count = max(1, records.fetch_size // (_NAMES * size))
 
 
@@ -117,9 +126,10 @@ class Chunk:
         verb: Verb,
         desired: Sequence[Record | str],
         currency: str,
+        ledger: Ledger,
     ) -> None:
-        """Check the values; nothing is sent yet. A text is the id of a record."""
-        self.adapter, self.records, self.verb = adapter, records, verb
+        """Check the values and pictures; nothing is sent yet. A text is the id of a record."""
+        self.adapter, self.records, self.verb, self.ledger = adapter, records, verb, ledger
         self.items = [self._item(record, currency) for record in desired]
 
     # -- before the lanes are held
@@ -185,12 +195,13 @@ class Chunk:
         if self.verb == "create":
             record = record.without("id")
         item = _Item(record, key_for(names_of(record)))
-        for path, value, message, remedy in problems(record, currency):
+        looked = look(record, self.ledger.pictures, self.records.media_limits)
+        for path, value, message, remedy in (*problems(record, currency), *looked.problems):
             self._fail(item, "invalid", f"{path}: {message} ({value!r})", remedy)
         item.left = tuple(unsupported(record, self.records.fields))
         if item.going:
             # What the platform makes of a value is no difference, here as in plans.
-            item.desired = self.adapter.normalise(record)
+            item.desired = in_turn(self.adapter.normalise(looked.record), self.records.fields)
         return item
 
     def _named(self, id: str) -> Record:
@@ -238,7 +249,9 @@ class Chunk:
         live, desired = item.live, item.desired
         if live is not None and self.verb == "delete":
             yield "core", replace(self._change(item, "core", live), before=live)
-        elif live is None:
+            return
+        desired, live, item.held_back = self.ledger.meant(desired, live)
+        if live is None:
             for part, piece in split(self._whole(desired), self.records.fields).items():
                 yield part, self._change(item, part, piece)
         else:
@@ -310,12 +323,13 @@ class Chunk:
                 sent[change.id] = (item, change)
         if not sent:
             return
-        changes = tuple(change for _, change in sent.values())
+        changes = tuple(self.ledger.dressed(change) for _, change in sent.values())
         outcomes = yield Batch(id=uuid4().hex, changes=changes, ids=ids)
         unread = [o.id for o in outcomes if o.status in _FINAL and o.record is None and o.id]
         live = {r.id: r for r in (yield fetched(self.records, [f"id:{each}" for each in unread]))}
         for outcome in outcomes:
             item, change = sent[outcome.change]
+            self.ledger.note(change.desired, outcome, outcome.record or live.get(outcome.id))
             if outcome.status in _FINAL and change.action != "delete":
                 outcome = self._compared(change, outcome, outcome.record or live.get(outcome.id))
             item.outcome = _worse(item.outcome, outcome)
@@ -341,7 +355,7 @@ class Chunk:
                 message="accepted, but the store doesn't have the record",
                 remedy="Look for it in the store.",
             )
-        shown = told(live, origins(change.desired), outcome.media)
+        shown = self.ledger.told(live, change.desired)
         found = [f"{path}: still there" for path in remaining(change.removed, live)]
         for path, has, sent in flatten(
             self.records.model, diff(self.adapter.normalise(change.desired), shown)
@@ -374,6 +388,8 @@ class Chunk:
         message = outcome.message
         if item.left and not message:
             message = f"{self.adapter.title} can't hold: {', '.join(item.left)}"
+        if item.held_back and not message:
+            message = "the pictures were left alone: the store may have them under other names"
         return replace(outcome, change=item.key or item.desired.label, message=message)
 
 

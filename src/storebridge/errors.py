@@ -154,7 +154,7 @@ class ApiError(StorebridgeError):
         """Keep what the store said.
 
         Args:
-            message: what went wrong, in one sentence, without secrets.
+            message: what went wrong, in one sentence, without secrets; `.message` has it alone.
             status: the HTTP status, 0 where there was none.
             code: the platform's own error code.
             request_id: the platform's name for the request, for its support.
@@ -163,9 +163,13 @@ class ApiError(StorebridgeError):
             remedy: what to do next.
         """
         super().__init__(f"{message} {remedy}".rstrip())
-        self.message = message
         self.status, self.code, self.request_id = status, code, request_id
         self.retry_after, self.fields, self.remedy = retry_after, dict(fields or {}), remedy
+
+    @property
+    def message(self) -> str:
+        """What went wrong, and after how many tries, without the remedy."""
+        return str(self).replace(f" {self.remedy}", "", 1) if self.remedy else str(self)
 
 
 class NotFound(ApiError):

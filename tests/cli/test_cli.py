@@ -495,9 +495,24 @@ def test_the_demo_runs_on_a_sandbox_of_a_platform(cli: Cli) -> None:
         assert seen in out
 
 
+def test_the_demo_runs_on_a_sandbox_with_markets_and_several_locations(cli: Cli) -> None:
+    out = cli("demo", "--folder", "demo", "--to", "sandbox:shopify", state=False)
+    for seen in (
+        "answers as Shopify does",
+        "It sells to Switzerland already.",
+        "It has several locations (Shop, Warehouse): the stock is put into the first.",
+        "10 to create, 0 to update",
+        "27 applied",
+        "Nothing has to be changed.",
+        "changed since the plan: variants[MUG-SALT].price",
+        "variants[MUG-SALT].price: 23.00 EUR -> 25.50 EUR",
+    ):
+        assert seen in out
+
+
 def test_the_demo_stays_away_from_real_stores(cli: Cli) -> None:
-    out = cli("demo", "--to", "woocommerce+https://shop.example", code=2, state=False)
-    assert "Use a sandbox" in out
+    cli("demo", "--to", "woocommerce+https://shop.example", code=2, state=False)
+    assert "Use a sandbox" in cli.err
 
 
 # --- the application

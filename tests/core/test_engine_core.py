@@ -649,3 +649,12 @@ def timed(work: Callable[[], Any]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def test_an_outcome_tells_the_remedy_of_an_error_once() -> None:
+    rejected = errors.Rejected("no such tax class", status=400, remedy="Use one of the shop's.")
+    outcome = Outcome.failure("1", rejected)
+    assert str(rejected) == "no such tax class Use one of the shop's."
+    assert (outcome.message, outcome.remedy) == ("no such tax class", "Use one of the shop's.")
+    lost = Outcome.failure("1", errors.OutcomeUnknown("the line broke"))
+    assert (lost.message, lost.status) == ("the line broke", Status.UNKNOWN)

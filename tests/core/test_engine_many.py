@@ -244,6 +244,19 @@ def test_what_is_under_way_is_not_given_out_again():
     assert waits == pytest.approx([0.0, 1.0, 2.0])
 
 
+def test_an_answer_that_others_overtook_is_not_believed_too_much():
+    clock = VirtualClock()
+    bucket = Bucket(Limits(rate=1.0, burst=10.0), clock)
+    settled = bucket.settled + 1.0  # of a request that is slow
+    for _ in range(4):
+        bucket.take(1.0, 1e9)
+    for _ in range(4):  # three others end before it
+        bucket.settle(1.0)
+    bucket.feed(Level(available=5.0), settled)
+    waits = [bucket.take(1.0, 1e9).wait for _ in range(3)]
+    assert waits == pytest.approx([0.0, 0.0, 1.0])
+
+
 def test_a_hold_voids_reservations_and_then_lets_one_go():
     clock = VirtualClock()
     bucket = Bucket(Limits(rate=1.0, burst=5.0), clock)

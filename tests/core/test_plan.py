@@ -259,7 +259,6 @@ def test_a_live_record_is_in_scope_as_it_is_and_not_as_the_source_wants_it(
     assert filled.plan([new], tmp_path / "n.plan", where="vendor = 'Acme'").counts["create"] == 1
 
 
-
 def test_a_reference_that_nobody_has_leaves_only_the_membership_out(
     store: Store, tmp_path: Path
 ) -> None:
@@ -371,7 +370,7 @@ def test_people_and_what_is_off_stay_where_they_are_unless_they_are_asked_for(
     store.customers.create(Customer(email="a@example.com"))
     store.discounts.create(Discount(codes=("TEN",), percentage=Decimal(10)))
     store.reviews.create(Review(product="handle:tee", body="Good", email="a@example.com"))
-    with storebridge.open("local:other.db", state=tmp_path / "state") as other:
+    with storebridge.open(f"local:{tmp_path / 'other.db'}", state=tmp_path / "state") as other:
         plan = planned(other, store, tmp_path)
         assert "product" in {row["kind"] for row in plan.rows()}
         assert not {"customer", "discount", "review"} & {row["kind"] for row in plan.rows()}

@@ -18,6 +18,7 @@ from storebridge.direct import Chunk, Verb, look_up
 from storebridge.engine import HandlerTransport
 from storebridge.errors import PlanError, SourceError
 from storebridge.flow import Flow, Outcome, Status, report
+from storebridge.ledger import Ledger
 from storebridge.models import (
     Attribute,
     Collection,
@@ -29,6 +30,7 @@ from storebridge.models import (
     Product,
     Variant,
 )
+from storebridge.pictures import Pictures
 from storebridge.plan import Plan
 from storebridge.store.base import Opening
 from storebridge.testing import VirtualClock
@@ -401,6 +403,7 @@ def test_only_the_store_of_a_plan_can_undo_or_replan_it(
     plan = make(filled, [Product(handle="mug", title="Mug 2")])
     plan.apply(filled)
     other = open_store("other")
+    assert other.products.find("mug") is None  # its file is there
     for again in (plan.undo, plan.replan):
         with pytest.raises(PlanError, match="made for"):
             again(tmp_path / "other.plan", other)
@@ -564,10 +567,11 @@ def test_a_record_that_was_made_before_the_lanes_were_held_is_not_doubled(fake: 
     platform = fake.adapter
     assert isinstance(platform, FakeAdapter)
     records, items = platform.products, fake.products
+    ledger = Ledger(fake.state, records, Pictures(fake.state))
     expected: dict[Verb, Status] = {"create": Status.FAILED, "upsert": Status.APPLIED}
     for verb, status in expected.items():
         records.held.clear()
-        chunk = Chunk(platform, records, verb, [Product(handle="a", title="Ours")], "EUR")
+        chunk = Chunk(platform, records, verb, [Product(handle="a", title="Ours")], "EUR", ledger)
         fake.engine.run(look_up([chunk]))
         records.held["7"] = Product(id="7", handle="a", title="Theirs")
         (outcome,) = items._carry_out(chunk)

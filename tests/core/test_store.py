@@ -361,6 +361,13 @@ def test_two_records_of_one_batch_may_not_mean_the_same_one(fake: Store) -> None
     assert (second.status, second.cause) == (Status.FAILED, "ambiguous")
 
 
+def test_two_records_of_several_batches_may_not_mean_the_same_one(fake: Store) -> None:
+    handles = ["a", "b", "tee", "c", "d", "tee"]  # batches of two, and one look after the first
+    outcomes = list(fake.products.create_many(Product(handle=h, title="x") for h in handles))
+    assert [outcome.status for outcome in outcomes[:5]] == [Status.APPLIED] * 5
+    assert (outcomes[5].status, outcomes[5].cause) == (Status.FAILED, "ambiguous")
+
+
 def test_a_read_only_store_is_never_written_to() -> None:
     adapter = FakeAdapter()
     with Store(adapter, Opening(name="acme", access="read", state=Path("state"))) as store:

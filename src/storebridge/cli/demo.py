@@ -17,7 +17,7 @@ from cyclopts import Parameter
 from storebridge.cli.output import command, say
 from storebridge.errors import UsageError
 from storebridge.models import Market, Money, Product, Variant
-from storebridge.store import open
+from storebridge.store import Store, open
 
 __all__ = ["demo"]
 
@@ -66,17 +66,29 @@ def _prepare(to: str) -> tuple[str, ...]:
         shutil.copyfile(bundled, "catalogue.csv")
     say("catalogue.csv is a product file as Shopify writes it.")
     with open(to, state="state") as store:
-        if not store.supports("market"):
-            say(f"The store is {to}, which answers as {store.adapter.title} does, on this machine.")
+        if store.supports("market"):
+            _make_market(to, store)
+            return ()
+        say(f"The store is {to}, which answers as {store.adapter.title} does, on this machine.")
+        named: tuple[str, ...] = ()
+        if "Switzerland" in store.info.market_currencies():
+            say("It sells to Switzerland already.")
+        else:
             say("It knows no markets: the prices for Switzerland are left out, as the plan says.")
-            return ("--market-currency", "Switzerland=CHF")
-        say(f"The store is {to}. A market is put into it first, with three lines of Python:")
-        say(f'    with storebridge.open("{to}") as store:')
-        say('        swiss = Market(handle="switzerland", name="Switzerland", currency="CHF")')
-        say("        store.markets.create(swiss)")
-        swiss = Market(handle="switzerland", name="Switzerland", currency="CHF")
-        store.markets.create(swiss)
-    return ()
+            named = ("--market-currency", "Switzerland=CHF")
+        places = [each.name for each in store.info.locations]
+        if len(places) > 1:
+            say(f"It has several locations ({', '.join(places)}): the stock is put into the first.")
+            named += ("--location", places[0])
+        return named
+
+
+def _make_market(to: str, store: Store) -> None:
+    say(f"The store is {to}. A market is put into it first, with three lines of Python:")
+    say(f'    with storebridge.open("{to}") as store:')
+    say('        swiss = Market(handle="switzerland", name="Switzerland", currency="CHF")')
+    say("        store.markets.create(swiss)")
+    store.markets.create(Market(handle="switzerland", name="Switzerland", currency="CHF"))
 
 
 def _first_plan(where: tuple[str, ...]) -> None:

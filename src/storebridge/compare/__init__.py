@@ -35,6 +35,7 @@ from storebridge.compare.media import (
     told,
 )
 from storebridge.compare.names import composed, key_for, names_of, references, undotted
+from storebridge.compare.order import arranged, in_order, listed
 
 __all__ = [
     "EDITS",
@@ -46,13 +47,16 @@ __all__ = [
     "Patch",
     "added_within",
     "addresses",
+    "arranged",
     "changed_paths",
     "composed",
     "diff",
     "each_medium",
     "flatten",
     "fold",
+    "in_order",
     "key_for",
+    "listed",
     "match",
     "media_of",
     "names_of",

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic_core import to_jsonable_python
 
 from storebridge.compare.names import composed, undotted
-from storebridge.models import Model, Option, Product, Record
+from storebridge.compare.order import moved
+from storebridge.models import Media, Model, Option, Product, Record
 
 __all__ = [
     "EDITS",
@@ -271,7 +272,7 @@ def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) ->
     before: Doc = {}
     after: Doc = {}
     seen: set[int] = set()
-    for position, (element, match) in enumerate(pairs(new, old)):
+    for position, (element, match) in enumerate(_moved(new, old, replaces)):
         if match is None:
             label = _label(element, position, after)
             before[label], after[label] = None, element.model_dump(mode="json")
@@ -287,6 +288,12 @@ def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) ->
                 label = _label(element, position, after)
                 before[label], after[label] = element.model_dump(mode="json"), None
     return before, after
+
+
+def _moved(new: tuple[Any, ...], old: tuple[Any, ...], replaces: bool) -> Iterable[tuple[Any, Any]]:
+    """Return the pairs of two lists; of media, only those that have to move have a place."""
+    found = pairs(new, old)
+    return moved([*found], old, replaces) if new and isinstance(new[0], Media) else found
 
 
 def pairs(new: Iterable[E], old: Iterable[E]) -> Iterator[tuple[E, E | None]]:

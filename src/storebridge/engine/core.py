@@ -271,12 +271,16 @@ class Core:
         return None
 
     def _report(self, outcomes: tuple[Outcome, ...], run: Run) -> Steps[None]:
-        outcomes = tuple(
-            replace(o, message=self._clean(o.message), status=run.status_of(o)) for o in outcomes
-        )
+        outcomes = tuple(self._told(outcome, run) for outcome in outcomes)
         if run.journal is not None:
             yield Call(partial(run.journal.outcomes, run.batch, outcomes))
         run.outcomes.update((outcome.change, outcome) for outcome in outcomes)
+
+    def _told(self, outcome: Outcome, run: Run) -> Outcome:
+        message, status = self._clean(outcome.message), run.status_of(outcome)
+        if (message, status) == (outcome.message, outcome.status):
+            return outcome
+        return replace(outcome, message=message, status=status)
 
     def _sleep(self, seconds: float, why: str) -> Steps[None]:
         if seconds > 0:
@@ -409,6 +413,7 @@ class Core:
                 )
             )
             sent, started = self.clock.time(), self.clock.monotonic()
+            settled = self._bucket.settled + request.cost
             answer: Response = yield Transmit(prepared)
         finally:
             if not request.foreign:
@@ -420,7 +425,7 @@ class Core:
             elapsed=self.clock.monotonic() - started,
         )
         self._received(request, response)
-        self._judge(request, response, tries)
+        self._judge(request, response, tries, settled)
         return response
 
     def _admit(self, cost: float, tries: Tries) -> Steps[None]:
@@ -453,9 +458,9 @@ class Core:
         timeout = min(request.timeout or self.options.timeout, max(1.0, tries.left))
         return replace(prepared, timeout=timeout)
 
-    def _judge(self, request: Request, response: Response, tries: Tries) -> None:
+    def _judge(self, request: Request, response: Response, tries: Tries, settled: float) -> None:
         """Raise the error that an answer means; learn what it says about the rate limit."""
-        error = self._error(request, response)
+        error = self._error(request, response, settled)
         if error is None:
             self._quota.refund(tries.spent)
             self.gate.succeeded()
@@ -466,7 +471,9 @@ class Core:
                 error.retry_after = retry_after(response.headers, self.clock.time())
             raise error
 
-    def _error(self, request: Request, response: Response) -> StorebridgeError | None:
+    def _error(
+        self, request: Request, response: Response, settled: float
+    ) -> StorebridgeError | None:
         if 300 <= response.status < 400 and response.status != 304:
             return BadAnswer(
                 f"{self.store} answered with a redirect, which is never followed.",
@@ -478,7 +485,7 @@ class Core:
             return None if response.status < 400 else _download_error(response)
         try:
             if (level := self.adapter.level(response)) is not None:
-                self._bucket.feed(level)
+                self._bucket.feed(level, settled)
             error = self.adapter.error(response)
         except StorebridgeError as caught:
             error = caught

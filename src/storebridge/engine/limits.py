@@ -59,7 +59,13 @@ class Bucket:
         self._clock, self._state, self._lock = clock, state, Lock()
         rate = limits.rate or 0.0
         self._tank = _Tank(limits.burst, rate, limits.burst, clock.time())
-        self._pending = 0.0
+        self._pending = self._settled = 0.0
+
+    @property
+    def settled(self) -> float:
+        """What all requests that have ended cost together."""
+        with self._lock:
+            return self._settled
 
     def take(self, cost: float, longest: float) -> Ticket:
         """Reserve the cost of a request; the ticket says how long to wait before it is sent.
@@ -79,11 +85,23 @@ class Bucket:
         """Take a request that was answered, or never sent, from those under way."""
         with self._lock:
             self._pending = max(0.0, self._pending - cost)
+            self._settled += cost
 
-    def feed(self, level: Level) -> None:
-        """Believe what an answer says is left, less what is under way."""
+    def feed(self, level: Level, settled: float | None = None) -> None:
+        """Believe what an answer says is left, less what is under way and what overtook it.
+
+        Args:
+            level: what the answer says. It may be of a moment before requests that ended while
+                this one was under way, so they are taken off too.
+            settled: what `settled` is without them and with this one; None means nothing did.
+        """
         now = self._clock.time()
-        self._change(lambda tank: (_fed(tank.filled(now), level, self._pending), None))
+
+        def feed(tank: _Tank) -> tuple[_Tank, None]:
+            overtaken = 0.0 if settled is None else max(0.0, self._settled - settled)
+            return _fed(tank.filled(now), level, self._pending + overtaken), None
+
+        self._change(feed)
 
     def hold(self, seconds: float, cost: float) -> None:
         """Let no request of this store go for so many seconds, then one, then at the rate."""
@@ -119,10 +137,10 @@ def _take(tank: _Tank, cost: float, now: float, longest: float) -> tuple[_Tank, 
     return (tank if ticket.wait > longest else replace(tank, tokens=tokens)), ticket
 
 
-def _fed(tank: _Tank, level: Level, pending: float) -> _Tank:
+def _fed(tank: _Tank, level: Level, promised: float) -> _Tank:
     burst = level.capacity if level.capacity and level.capacity > 0 else tank.burst
     rate = level.rate if level.rate and level.rate > 0 else tank.rate
-    return replace(tank, tokens=min(burst, level.available) - pending, rate=rate, burst=burst)
+    return replace(tank, tokens=min(burst, level.available) - promised, rate=rate, burst=burst)
 
 
 def _held(tank: _Tank, until: float, cost: float) -> _Tank:

@@ -72,6 +72,7 @@ class Customer(Record):
     tax_number: str = ""
     default_address: Address | None = None
     addresses: tuple[Address, ...] = ()
+    """Those besides the default one."""
     consents: tuple[Consent, ...] = ()
     metafields: tuple[Metafield, ...] = ()
     orders_count: int | None = None

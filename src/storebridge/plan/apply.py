@@ -31,13 +31,13 @@ from storebridge.compare import (
 from storebridge.engine import Job
 from storebridge.errors import PlanError, Refused
 from storebridge.flow import Outcome, Status
+from storebridge.ledger import Ledger
 from storebridge.models import Record
-from storebridge.parts import declared
+from storebridge.parts import declared, given_paths
 from storebridge.pictures import Pictures
 from storebridge.plan.bulk import calm_collector
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
-from storebridge.plan.ledger import Ledger
 from storebridge.plan.options import OnConflict
 from storebridge.plan.report import Report
 from storebridge.plan.sent import Sent
@@ -116,7 +116,9 @@ def check_digest(own: str, digest: str, path: Path) -> None:
 
 
 def check_store(file: PlanFile, store: Store) -> None:
-    """Raise PlanError if a plan was made for another store."""
+    """Raise PlanError if a plan was made for another store, or for one that is gone."""
+    if gone := store.adapter.missing():
+        raise PlanError(f"{gone}. Put it back, or make a plan for the store that is there")
     planned = file.meta("store")
     if planned["id"] != store.info.id:
         raise PlanError(
@@ -330,11 +332,13 @@ class _Run:
                 del sending.changes[key], sending.rows[key]
         return outcomes
 
-    def _live(self, records: Records[Any], names: Sequence[str]) -> dict[str, Record]:
-        """Return live records by each of their names."""
+    def _live(
+        self, records: Records[Any], names: Sequence[str], fields: frozenset[str] | None = None
+    ) -> dict[str, Record]:
+        """Return live records by each of their names, with these fields; None means all."""
         found: dict[str, Record] = {}
         for chunk in chunks(names, records.fetch_size):
-            for record in self.store.engine.run(records.fetch(chunk, None)):
+            for record in self.store.engine.run(records.fetch(chunk, fields)):
                 found.update((name, record) for name in names_of(record))
         return found
 
@@ -445,7 +449,8 @@ class _Run:
         """Compare what was applied with what the store has now."""
         if not sending.unread:
             return
-        live = self._live(sending.records, [f"id:{outcome.id}" for outcome in sending.unread])
+        names = [f"id:{outcome.id}" for outcome in sending.unread]
+        live = self._live(sending.records, names, _to_verify(sending))
         ledger = self._ledger(sending.records)
         kept: list[tuple[Outcome, bool]] = []
         for outcome in sending.unread:
@@ -466,7 +471,7 @@ class _Run:
         else:
             patch = diff(self.store.adapter.normalise(change.desired), live)
             message = _differences(sending.records, patch, remaining(change.removed, live))
-            if change.action == "create" and sending.rows[outcome.change].undo == "delete":
+            if _kept_whole(change, sending.rows[outcome.change]):
                 sending.overwritten[int(outcome.change)] = live.model_dump_json()
         if not message:
             return outcome
@@ -514,6 +519,22 @@ def _asked(change: Change[Any], finds: Sequence[str]) -> tuple[str, ...]:
         ranked = (name for kind in finds for name in names if name.startswith(f"{kind}:"))
         return tuple(ranked)[:1]
     return (f"id:{change.record_id}",)
+
+
+def _to_verify(sending: _Sending) -> frozenset[str] | None:
+    """Return the fields that tell whether all was written; None, all, to keep a record whole."""
+    found: set[str] = set()
+    for name in (outcome.change for outcome in sending.unread):
+        change = sending.changes[name]
+        if _kept_whole(change, sending.rows[name]):
+            return None
+        found.update(given_paths(change.desired), change.removed)
+    return frozenset(found)
+
+
+def _kept_whole(change: Change[Any], row: ChangeRow) -> bool:
+    """Return whether undo will ask if anything has changed in a record since it was created."""
+    return change.action == "create" and row.undo == "delete"
 
 
 def _taken(row: ChangeRow, record: Record) -> Outcome:

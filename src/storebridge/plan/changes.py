@@ -20,6 +20,7 @@ from storebridge.compare import (
     settle_lists,
     undotted,
 )
+from storebridge.ledger import Ledger
 from storebridge.models import KINDS, Collection, Product, Record
 from storebridge.parts import declared, named_in, split
 from storebridge.pictures import Pictures
@@ -27,7 +28,6 @@ from storebridge.plan.chunks import chunks
 from storebridge.plan.collections import ByHand
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
 from storebridge.plan.guards import Watch
-from storebridge.plan.ledger import Ledger
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.sent import Sent
 from storebridge.plan.spool import Spool, Spooled

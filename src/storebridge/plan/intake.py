@@ -12,14 +12,14 @@ from storebridge.adapter import Field, Records
 from storebridge.compare import EDITS, composed, key_for, names_of, origins
 from storebridge.errors import NotSupported, Problem
 from storebridge.formats.base import Sourced
-from storebridge.models import Collection, InventoryLevel, Product, Record
+from storebridge.look import in_turn, look
+from storebridge.models import Collection, InventoryLevel, Order, Product, Record
 from storebridge.models.checks import problems as check
 from storebridge.parts import says, unsupported
 from storebridge.pictures import Pictures
 from storebridge.plan.changes import is_plain
 from storebridge.plan.fields import alone
 from storebridge.plan.file import PlanFile
-from storebridge.plan.media import look
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.source import Source
 from storebridge.plan.spool import Spooled
@@ -74,6 +74,7 @@ class Intake:
         self._fit(alone(self._chosen, record), records, frozenset())
         # What the platform makes of a value is told first, and taken for granted from here on.
         record = self._store.adapter.normalise(record)
+        record = in_turn(record, records.fields)
         names = names_of(record)
         if not names:
             found.append(self._nameless(record, item.row))
@@ -158,9 +159,11 @@ class Intake:
             yield Problem(message, remedy, self._source.name, row, path, value)
 
     def _nameless(self, record: Record, row: int) -> Problem:
+        article = "an" if record.kind[0] in "aeiou" else "a"
+        remedy = "a number" if record.kind == Order.kind else "a handle, a SKU"
         return Problem(
-            f"a {record.kind} has no key to find it by",
-            "Give a handle, a SKU or an external key.",
+            f"{article} {record.kind} has no key to find it by",
+            f"Give {remedy} or an external key.",
             self._source.name,
             row,
         )
@@ -269,11 +272,19 @@ def _without_ids(record: Record) -> Record:
 def _only_ids(record: Record) -> Iterator[str]:
     """Yield the paths of elements that nothing but an id names."""
     for name, value in _listed(record):
+        if name == "variants" and _has_only_one(record):
+            continue
         for place, element in enumerate(value):
             if getattr(element, "id", "") and "options" not in element.model_fields_set:
                 keys = element.without("id").element_keys()
                 if not any(key.removeprefix("options:") for key in keys):
                     yield f"{name}.{place}"
+
+
+def _has_only_one(record: Record) -> bool:
+    """Return whether a product says that it has no options, so that its one variant is it."""
+    says = isinstance(record, Product) and "options" in record.given and not record.options
+    return says and len(getattr(record, "variants", ())) == 1
 
 
 def _listed(record: Record) -> Iterator[tuple[str, Any]]:

@@ -76,7 +76,7 @@ class Live:
         """Return whether reading all pages costs less than so many look-ups."""
         if page.total is None:
             return wanted > _MOST_FETCHES * self._records.fetch_size
-        return page.total <= wanted * _WORTH * max(1, len(page.records))
+        return page.total * _WORTH <= wanted * max(1, len(page.records))
 
 
 def findable(record: Record) -> list[str]:

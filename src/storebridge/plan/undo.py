@@ -22,13 +22,13 @@ from storebridge.compare import (
     whole_removals,
 )
 from storebridge.flow import Status
+from storebridge.ledger import Ledger
 from storebridge.models import Record
 from storebridge.parts import declared
 from storebridge.pictures import Pictures
 from storebridge.plan.apply import check_store, patch_of, sides
 from storebridge.plan.changes import Changes, Why, row_of
 from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
-from storebridge.plan.ledger import Ledger
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.scope import parsed

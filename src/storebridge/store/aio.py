@@ -113,19 +113,31 @@ class AsyncItems(Generic[T]):
         return await self._one("delete", record)
 
     def create_many(self, records: Iterable[T]) -> AsyncIterator[Outcome]:
-        """Create records in batches; yields one outcome for each, in order."""
+        """Create records in batches as the outcomes are iterated; nothing is written before.
+
+        Yields one outcome for each record, in order.
+        """
         return self._many("create", records)
 
     def update_many(self, records: Iterable[T]) -> AsyncIterator[Outcome]:
-        """Change records in batches; yields one outcome for each, in order."""
+        """Change records in batches as the outcomes are iterated; nothing is written before.
+
+        Yields one outcome for each record, in order.
+        """
         return self._many("update", records)
 
     def upsert_many(self, records: Iterable[T]) -> AsyncIterator[Outcome]:
-        """Change or create records in batches; yields one outcome for each, in order."""
+        """Upsert records in batches as the outcomes are iterated; nothing is written before.
+
+        Yields one outcome for each record, in order.
+        """
         return self._many("upsert", records)
 
     def delete_many(self, records: Iterable[T | str]) -> AsyncIterator[Outcome]:
-        """Delete records in batches; yields one outcome for each, in order."""
+        """Delete records in batches as the outcomes are iterated; nothing is written before.
+
+        Yields one outcome for each record, in order.
+        """
         return self._many("delete", records)
 
     async def _one(self, verb: Verb, record: T | str) -> Outcome:
@@ -159,7 +171,8 @@ class AsyncItems(Generic[T]):
         from storebridge.direct import look_up, windows
 
         adapter, currency = self._store.adapter, (await self._store.info()).currency
-        for window in windows(adapter, self._records, verb, records, currency):
+        state = await self._store.state()
+        for window in windows(adapter, self._records, verb, records, currency, state):
             await engine.run(look_up(window))
             for chunk in window:
                 yield chunk
@@ -239,6 +252,12 @@ class AsyncStore:
         await self.engine()
         assert self._info is not None
         return self._info
+
+    async def state(self) -> StoreState:
+        """Return what is remembered of this store: rate limit, locks, pictures."""
+        await self.engine()
+        assert self._state is not None
+        return self._state
 
     async def engine(self) -> AsyncEngine:
         """Return what runs the adapter's flows."""

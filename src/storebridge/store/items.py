@@ -120,19 +120,31 @@ class Items(Generic[T]):
         return self._one("delete", record)
 
     def create_many(self, records: Iterable[T]) -> Iterator[Outcome]:
-        """Create records in batches; yields one outcome for each, in order."""
+        """Create records in batches as the outcomes are iterated; nothing is written before.
+
+        Yields one outcome for each record, in order.
+        """
         return self._many("create", records)
 
     def update_many(self, records: Iterable[T]) -> Iterator[Outcome]:
-        """Change records in batches; yields one outcome for each, in order."""
+        """Change records in batches as the outcomes are iterated; nothing is written before.
+
+        Yields one outcome for each record, in order.
+        """
         return self._many("update", records)
 
     def upsert_many(self, records: Iterable[T]) -> Iterator[Outcome]:
-        """Change or create records in batches; yields one outcome for each, in order."""
+        """Upsert records in batches as the outcomes are iterated; nothing is written before.
+
+        Yields one outcome for each record, in order.
+        """
         return self._many("upsert", records)
 
     def delete_many(self, records: Iterable[T | str]) -> Iterator[Outcome]:
-        """Delete records in batches; yields one outcome for each, in order."""
+        """Delete records in batches as the outcomes are iterated; nothing is written before.
+
+        Yields one outcome for each record, in order.
+        """
         return self._many("delete", records)
 
     def _one(self, verb: Verb, record: T | str) -> Outcome:
@@ -152,8 +164,9 @@ class Items(Generic[T]):
         from storebridge.direct import look_up, windows
 
         adapter, currency = self._store.adapter, self._store.info.currency
+        state = self._store.state
         numbers = count()
-        for window in windows(adapter, self._records, verb, records, currency):
+        for window in windows(adapter, self._records, verb, records, currency, state):
             self._store.engine.run(look_up(window))
             for chunk in window:
                 yield Job(chunk.lanes(), partial(self._carry_out, chunk), next(numbers))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from storebridge.adapter import Field
-from storebridge.models import Model, Record
+from storebridge.models import Media, Model, Record
 from storebridge.parts import declared, path_names
 
 __all__ = ["changed", "flat", "lacking"]
@@ -21,9 +21,13 @@ def lacking(desired: Record, live: Record, fields: Mapping[str, Field]) -> list[
 
 
 def changed(before: Record, after: Record, fields: Mapping[str, Field]) -> list[str]:
-    """Return the paths at which two readings of a record differ, of fields that can be written."""
+    """Return the paths at which two readings of a record differ, of fields that can be written.
+
+    The place of a picture is none of them: it follows from those of the others.
+    """
     was, now = flat(before, fields), flat(after, fields)
-    return [path for path in {**was, **now} if was.get(path) != now.get(path)]
+    differ = [path for path in {**was, **now} if was.get(path) != now.get(path)]
+    return [p for p in differ if not (p.startswith("media[") and p.endswith("].position"))]
 
 
 def flat(record: Model, fields: Mapping[str, Field], above: str = "") -> dict[str, Any]:
@@ -53,6 +57,7 @@ def _elements(
     wanted: tuple[Any, ...], has: tuple[Any, ...], fields: Mapping[str, Field], place: str
 ) -> Iterator[str]:
     by_key = {key: element for element in reversed(has) for key in element.element_keys()}
+    places: list[tuple[int, int]] = []
     for number, element in enumerate(wanted):
         keys = element.element_keys()
         match = next((by_key[key] for key in keys if key in by_key), None)
@@ -60,8 +65,14 @@ def _elements(
             match = has[number]  # the store has named a list of nameless elements
         if match is None:
             yield f"{place} lacks {keys[0]}"
+        elif isinstance(element, Media):
+            if element.position is not None and match.position is not None:
+                places.append((element.position, match.position))
+            yield from _lacking(element.without("position"), match, fields, f"{place}.")
         else:
             yield from _lacking(element, match, fields, f"{place}.")
+    if [held for _, held in sorted(places)] != sorted(held for _, held in places):
+        yield f"{place} has another order"  # places are an order, whatever their numbers are
 
 
 def _same(wanted: Any, has: Any) -> bool:

@@ -23,9 +23,13 @@ from storebridge.adapter import Change, Records
 from storebridge.compare import (
     Origin,
     addresses,
+    arranged,
     each_medium,
+    in_order,
+    listed,
     media_of,
     origins,
+    pairs,
     readdressed,
     told,
 )
@@ -61,7 +65,7 @@ class Ledger:
 
     def __init__(self, state: StoreState, records: Records[Any], pictures: Pictures) -> None:
         """Look things up in a store's state; what files are is asked of `pictures`."""
-        self._state, self._records, self._pictures = state, records, pictures
+        self._state, self._records, self.pictures = state, records, pictures
 
     @property
     def attaches(self) -> bool:
@@ -101,7 +105,7 @@ class Ledger:
             if path is None or (item is not None and item.id):
                 continue
             try:
-                found = self._pictures.ready(origin.url)
+                found = self.pictures.ready(origin.url)
             except BadPicture as bad:
                 return bad.message
             if origin.content_hash and found.picture.digest != origin.content_hash:
@@ -122,7 +126,7 @@ class Ledger:
         if local_file(url) is None:
             return url
         try:
-            return self._pictures.ready(url).path.as_uri()
+            return self.pictures.ready(url).path.as_uri()
         except BadPicture:
             return url
 
@@ -168,7 +172,7 @@ class Ledger:
 
     def _hashed(self, origin: Origin) -> Origin:
         try:
-            return origin._replace(content_hash=self._pictures.ready(origin.url).picture.digest)
+            return origin._replace(content_hash=self.pictures.ready(origin.url).picture.digest)
         except BadPicture:
             return origin
 
@@ -240,7 +244,8 @@ def _attached(desired: R, ids: Mapping[str, str]) -> R:
 def _superseding(desired: R, live: Record, ids: Mapping[str, str]) -> R:
     """Return a record that takes out the pictures whose files have got another content.
 
-    Its list replaces then: it has the store's other media by id, and the new ones.
+    Its list replaces then: it has the store's other media by id, and each new one in the place of
+    the one that it replaces, unless the record says another order.
     """
     if not isinstance(desired, Product) or not isinstance(live, Product):
         return desired
@@ -250,24 +255,26 @@ def _superseding(desired: R, live: Record, ids: Mapping[str, str]) -> R:
     old = {ids.get(f"url:{item.url}", "") for item in fresh} & held
     if not old or desired.modes.get("media") == "replace":
         return desired
-    wanted = origins(desired)
-    named = {key for item in desired.media for key in item.element_keys()}
-    kept = tuple(
-        Media(id=item.id)
-        for item in told(live, wanted, ids).media
-        if item.id not in old and named.isdisjoint(item.element_keys())
+    asked, shown = listed(desired).media, told(live, origins(desired), ids).media
+    by_id = {item.id: item for item in shown}
+    met = [
+        (item, match or by_id.get(ids.get(f"url:{item.url}", "")))
+        for item, match in pairs(asked, shown)
+    ]
+    said = in_order(met)
+    apart = {id(item) for item, _ in met} - {id(item) for item, _ in said}
+    gone = {id(match) for item, match in met if id(item) in apart}
+    row = arranged(said, [item for item in shown if id(item) not in gone])
+    own = {id(item) for item in shown}
+    placed = (
+        Media(id=item.id, position=place)
+        if id(item) in own
+        else item.model_copy(update={"position": place})
+        for place, item in enumerate(row, 1)
     )
-    places = {item.id: item.position for item in live.media if item.id in old}
-    asked = (_placed(item, places.get(ids.get(f"url:{item.url}", ""))) for item in desired.media)
+    rest = (item for item in asked if id(item) in apart)
     modes = {**desired.modes, "media": "replace"}
-    return desired.model_copy(update={"media": (*kept, *asked), "modes": modes})
-
-
-def _placed(item: Media, position: int | None) -> Media:
-    """Return a medium at a place, if it has none of its own."""
-    if position is None or item.position is not None:
-        return item
-    return item.model_copy(update={"position": position})
+    return desired.model_copy(update={"media": (*placed, *rest), "modes": modes})
 
 
 def _guessed(

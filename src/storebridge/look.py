@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from storebridge.adapter import MediaLimits
-from storebridge.compare import origins
+from storebridge.adapter import Field, MediaLimits
+from storebridge.compare import listed, origins
 from storebridge.models import Collection, Media, Product, Record
 from storebridge.models.checks import Finding
 from storebridge.models.text import local_file
+from storebridge.parts import declared
 from storebridge.pictures import BadPicture, Picture, Pictures, limits_of
 
-__all__ = ["Looked", "look"]
+__all__ = ["Looked", "in_turn", "look"]
 
 R = TypeVar("R", bound=Record)
 
@@ -44,6 +45,18 @@ def look(record: Record, pictures: Pictures, limits: MediaLimits) -> Looked:
             if reason := limits_of(seen[url], limits):
                 unfit.append(f"{url.rpartition('/')[2]}: {reason}")
     return Looked(_hashed(record, seen) if seen else record, problems, unfit)
+
+
+def in_turn(record: Record, fields: Mapping[str, Field]) -> Record:
+    """Return a record whose pictures have the places of its list, where a platform can set any.
+
+    A list is an order: that of a cell, of columns, of rows, of the arguments in a script. Where a
+    source gives places itself, they count.
+    """
+    place = declared("media.position", fields)
+    if not isinstance(record, Product) or place is None or not place.write:
+        return record
+    return listed(record)
 
 
 def _hashed(record: R, seen: dict[str, Picture]) -> R:
