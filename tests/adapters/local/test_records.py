@@ -28,13 +28,14 @@ OWN = {"updated_at"}
 
 
 def without_ids(value):
-    """Return a model with its elements' ids left out, which products get anew."""
+    """Return a model without what products give anew: its elements' ids and pictures' places."""
     if isinstance(value, tuple):
         return tuple(map(without_ids, value))
     if not isinstance(value, Model):
         return value
+    anew = {"id": "", "position": 1} if isinstance(value, Media) else {"id": ""}
     return value.model_copy(
-        update={n: "" if n == "id" else without_ids(getattr(value, n)) for n in value.given}
+        update={n: anew[n] if n in anew else without_ids(getattr(value, n)) for n in value.given}
     )
 
 

@@ -1,0 +1,238 @@
+"""The adapter `shopify`: its settings, its credentials, its errors and what the store says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from storebridge.adapter import Adapter, Credentials, Level, Limits, Records
+from storebridge.errors import (
+    ApiError,
+    AuthError,
+    BadAnswer,
+    ConfigError,
+    NotSupported,
+    Rejected,
+    StorebridgeError,
+)
+from storebridge.flow import Clock, Flow, Request, RequestKind, Response
+from storebridge.models import Record, StoreInfo
+from storebridge.wire import json_of, retry_after, status_error
+from storebridge_shopify.access import refused, shop_url, token_by_client
+from storebridge_shopify.collections import CollectionRecords
+from storebridge_shopify.customers import CustomerRecords
+from storebridge_shopify.graphql import error_of, level_of
+from storebridge_shopify.orders import OrderRecords
+from storebridge_shopify.products import ProductRecords
+from storebridge_shopify.records import ShopifyRecords
+from storebridge_shopify.scopes import reading
+from storebridge_shopify.site import Shop
+
+__all__ = ["ShopifyAdapter", "ShopifySettings", "Version", "from_session"]
+
+R = TypeVar("R", bound=Record)
+
+#: The versions of the Admin API that the adapter's documents are checked with.
+Version = Literal["2026-04", "2026-07", "2026-10"]
+
+
+class ShopifySettings(BaseModel):
+    """Where the shop is, and how to get in: with a token, or with an app's id and secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(description="The shop's permanent address, like name.myshopify.com.")
+    token: SecretStr | None = Field(None, description="A token that doesn't expire (shpat_…).")
+    client_id: str = Field("", description="The client id of an app of your organisation.")
+    client_secret: SecretStr | None = Field(None, description="The app's client secret.")
+    version: Version = Field("2026-10", description="The version of the Admin API.")
+    page_size: int = Field(50, ge=1, le=250, description="Records to a page.")
+    notify_customers: bool = Field(False, description="Shopify writes to buyers of new parcels.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_shop(cls, value: str) -> str:
+        return shop_url(value)
+
+    @model_validator(mode="after")
+    def _has_one_way_in(self) -> Self:
+        if self.token is None and not (self.client_id and self.client_secret):
+            raise ValueError("give a token, or a client_id and a client_secret")
+        return self
+
+
+class ShopifyAdapter(Adapter):
+    """A shop on Shopify, through the Admin GraphQL API."""
+
+    name: ClassVar[str] = "shopify"
+    title: ClassVar[str] = "Shopify"
+    api_version: ClassVar[str] = "2026-10"
+    Settings: ClassVar[type[BaseModel]] = ShopifySettings
+
+    #: The module of the sandbox: its `create(state)` makes a handler, and it runs by `python -m`.
+    sandbox: ClassVar[str] = "storebridge_shopify.sandbox"
+
+    settings: ShopifySettings
+
+    def __init__(self, settings: BaseModel) -> None:
+        """Keep the settings and make the kinds of record."""
+        super().__init__(settings)
+        self._shop = Shop()
+        self._kinds: dict[str, ShopifyRecords[Any]] = {
+            "collection": CollectionRecords(self._shop, self.settings),
+            "customer": CustomerRecords(self._shop, self.settings),
+            "order": OrderRecords(self._shop, self.settings),
+            "product": ProductRecords(self._shop, self.settings),
+        }
+
+    @property
+    def base_url(self) -> str:
+        """The shop's permanent address; `prepare` adds the version."""
+        return self.settings.url
+
+    @property
+    def limits(self) -> Limits:
+        """The bucket of the Standard plan (usage/limits); each answer says the shop's own."""
+        return Limits(rate=100.0, burst=2000.0, concurrency=10, max_concurrency=100)
+
+    def kinds(self) -> Mapping[str, Records[Any] | NotSupported]:
+        """Return what Shopify keeps, by kind; what the token may not read, with the reason."""
+        facts = self._shop.facts
+        lacking = {
+            kind: reason
+            for kind in self._kinds
+            if facts is not None and (reason := reading(kind, facts.scopes))
+        }
+        return {**_NOT_YET, **self._kinds, **lacking}
+
+    def normalise(self, record: R) -> R:
+        """Return a desired record as Shopify gives it back."""
+        records = self._kinds.get(record.kind)
+        return records.normal(record) if records is not None else record
+
+    def info(self) -> Flow[StoreInfo]:
+        """Return what the shop says about itself, its markets and its locations.
+
+        Raises:
+            AccessDenied: if the token lacks a scope without which nothing works.
+        """
+        return (yield from self._shop.learn()).info
+
+    def authorize(self, clock: Clock) -> Flow[Credentials]:
+        """Return the fixed token, or one for the app's id and secret (24 hours)."""
+        if self.settings.token is not None:
+            return Credentials({"token": self.settings.token})
+        assert self.settings.client_secret is not None  # the settings were validated
+        return (
+            yield from token_by_client(clock, self.settings.client_id, self.settings.client_secret)
+        )
+
+    def prepare(
+        self, request: Request, credentials: Credentials, nonce: str, now: float
+    ) -> Request:
+        """Return the request under its version and with the token."""
+        headers = {"accept": "application/json"}
+        if request.kind is RequestKind.TOKEN:
+            return replace(request, headers={**headers, **request.headers})
+        headers |= {
+            "content-type": "application/json",
+            "x-shopify-access-token": credentials["token"],
+        }
+        path = f"/admin/api/{self.settings.version}{request.path}"
+        return replace(request, path=path, headers={**request.headers, **headers})
+
+    def error(self, response: Response) -> StorebridgeError | None:
+        """Return the error in an answer: of a token request, of HTTP, of GraphQL."""
+        if response.status >= 400:
+            return self._http_error(response)
+        answer = json_of(response)
+        if isinstance(answer, dict) and "access_token" in answer:
+            return None
+        return self._wrong_version(response) or error_of(response)
+
+    def level(self, response: Response) -> Level | None:
+        """Return what `extensions.cost.throttleStatus` says."""
+        return level_of(response) if response.status < 400 else None
+
+    def _http_error(self, response: Response) -> StorebridgeError:
+        if response.status in (400, 401) and _is_token_answer(response):
+            return refused(response)
+        if response.status == 401:
+            return AuthError(
+                "Shopify refused the token",
+                status=401,
+                request_id=response.request_id,
+                remedy="Check that the app is still installed on this store.",
+            )
+        message, remedy = _STATUSES.get(response.status, ("", ""))
+        error = status_error(response, message, remedy=remedy)
+        if isinstance(error, ApiError):
+            error.retry_after = retry_after(response.headers, response.sent_at)
+        return error
+
+    def _wrong_version(self, response: Response) -> StorebridgeError | None:
+        """Refuse an answer of another version: Shopify falls forward without saying so."""
+        answered = response.headers.get("x-shopify-api-version", "")
+        if not answered or answered == self.settings.version:
+            return None
+        return Rejected(
+            f"Shopify answered as version {answered}, asked for {self.settings.version}",
+            status=response.status,
+            code="version",
+            remedy=f"Set version to one of: {', '.join(get_args(Version))}.",
+        )
+
+
+#: What this adapter can't do yet, or Shopify has no calls for.
+_NOT_YET: Mapping[str, NotSupported] = {
+    "category": NotSupported(
+        "Shopify's taxonomy is the same for all shops", "name a place of it as a product's category"
+    ),
+    "location": NotSupported(
+        "locations are read with the shop's facts", "make them in Shopify's admin"
+    ),
+    "market": NotSupported("markets are read with the shop's facts", "make them in the admin"),
+}
+#: What a status means here, and what to do about it (usage/response-codes).
+_STATUSES: Mapping[int, tuple[str, str]] = {
+    402: ("the shop is frozen", "Its owner has to pay Shopify first."),
+    403: ("Shopify lets nobody in", "Look in the shop's admin whether it is closed."),
+    404: (
+        "there is no shop at this address, or not this version of the API",
+        "Give the permanent address, name.myshopify.com, as the shop's admin shows it.",
+    ),
+    423: ("the shop is locked", "Its owner has to ask Shopify's support."),
+    430: ("Shopify took the requests for an attack", "Wait, then try again with speed at normal."),
+}
+
+
+def _is_token_answer(response: Response) -> bool:
+    try:
+        answer = json_of(response)
+    except BadAnswer:
+        return False
+    return isinstance(answer, dict) and isinstance(answer.get("error"), str)
+
+
+def from_session(session: Any) -> ShopifySettings:
+    """Return the settings of a `shopify.Session` object, so that a script with one can go on.
+
+    A version that the adapter doesn't know becomes the default one.
+
+    Raises:
+        ConfigError: if it is none, or has no token.
+    """
+    try:
+        version = str(getattr(session.version, "name", session.version))
+        values = {"url": session.url, "token": session.token}
+    except AttributeError:
+        raise ConfigError(
+            f"{type(session).__name__} is no shopify.Session: it lacks url, token or version"
+        ) from None
+    if not values["token"]:
+        raise ConfigError("the shopify.Session has no token: ask for one first")
+    known = {"version": version} if version in get_args(Version) else {}
+    return ShopifySettings.model_validate({**values, **known})

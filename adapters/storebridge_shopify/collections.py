@@ -1,0 +1,338 @@
+"""Collections: filled by hand, or by rules (the shape that all supported versions know)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from storebridge.adapter import Batch, Change, Fit, Page, Query
+from storebridge.errors import BadAnswer, NotFound, OutcomeUnknown, Rejected
+from storebridge.flow import Flow, Outcome, RequestKind, wait
+from storebridge.models import Collection, Rule, Seo
+from storebridge_shopify import fields, reading
+from storebridge_shopify.graphql import Doc, call, document
+from storebridge_shopify.lookup import by_handle, by_sku, handle_form, ids_of, values
+from storebridge_shopify.owned import publish, write_metafields
+from storebridge_shopify.records import ShopifyRecords, applied, given_paths, mutate, removal
+from storebridge_shopify.scopes import Scopes, lacking
+from storebridge_shopify.search import both, since
+from storebridge_shopify.site import Facts
+
+__all__ = ["CollectionRecords"]
+
+_POINTS = 700.0
+_SIZES = {"metafields": 20, "products": 50, "channels": 10}
+_CONNECTIONS = ("products", "metafields", "resourcePublications")
+#: What a rule looks at, ours to theirs; other columns are the platform's own words.
+_COLUMNS = {
+    "tag": "TAG",
+    "title": "TITLE",
+    "product_type": "TYPE",
+    "vendor": "VENDOR",
+    "price": "VARIANT_PRICE",
+    "compare_at_price": "VARIANT_COMPARE_AT_PRICE",
+    "weight": "VARIANT_WEIGHT",
+    "inventory": "VARIANT_INVENTORY",
+    "variant_title": "VARIANT_TITLE",
+}
+_FIELDS = {theirs: ours for ours, theirs in _COLUMNS.items()}
+_ORDERS = frozenset(
+    {"alpha_asc", "alpha_desc", "best_selling", "created", "created_desc", "manual"}
+    | {"most_relevant", "price_asc", "price_desc"}
+)
+#: Seconds between looks at a job.
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+
+
+class CollectionRecords(ShopifyRecords[Collection]):
+    """The collections of a shop."""
+
+    model = Collection
+    fields = fields.COLLECTION
+    finds = ("id", "handle")
+
+    # -- reading
+
+    def page(self, query: Query, cursor: str) -> Flow[Page[Collection]]:
+        """Return the collections at a cursor, in the order of their ids."""
+        facts = yield from self.shop.known()
+        if query.status:
+            return Page(())
+        flags = _asked(query.fields, facts.scopes)
+        if query.ids:
+            docs = yield from _by_ids(ids_of([f"id:{i}" for i in query.ids], "Collection"), flags)
+            return Page(tuple(_raw(doc, query) for doc in docs))
+        words = both(since(query.updated_since)) if query.updated_since else None
+        variables: dict[str, Any] = {**_SIZES, **flags, "first": self.settings.page_size}
+        while variables["first"] > 1 and document("collections").cost(variables) > _POINTS:
+            variables["first"] //= 2
+        variables |= {"after": cursor or None, "query": words}
+        found = (yield from call("collections", variables))["collections"]
+        nodes = [node for node in found["nodes"] if _is_since(node, query)]
+        yield from _complete(nodes)
+        info = found["pageInfo"]
+        more = str(info["endCursor"]) if info["hasNextPage"] else ""
+        return Page(tuple(_raw(node, query) for node in nodes), more)
+
+    def fetch(
+        self, keys: Sequence[str], fields: frozenset[str] | None
+    ) -> Flow[tuple[Collection, ...]]:
+        """Return the collections that have any of these keys, each once."""
+        facts = yield from self.shop.known()
+        ids = dict.fromkeys(ids_of(keys, "Collection"))
+        if handles := values(keys, "handle"):
+            ids |= dict.fromkeys((yield from by_handle("collections_by_handle", handles)).values())
+        docs = yield from _by_ids(list(ids), _asked(fields, facts.scopes))
+        return tuple(map(_collection, docs))
+
+    # -- writing
+
+    def make(self, change: Change[Collection], batch: Batch[Collection], facts: Facts) -> Flow[str]:
+        """Create a collection without members, published nowhere."""
+        body = _input(change.desired, None)
+        body.setdefault("title", change.desired.title or change.desired.handle)
+        kind = RequestKind.CREATE
+        payload = yield from mutate(
+            "collection_create", "collectionCreate", {"input": body}, change, kind
+        )
+        return str(payload["collection"]["id"])
+
+    def update(
+        self, change: Change[Collection], batch: Batch[Collection], facts: Facts
+    ) -> Flow[Outcome]:
+        """Write one part of a collection."""
+        if change.part == "metafields":
+            yield from write_metafields(change, {change.record_id: change.desired.metafields})
+        elif change.part == "publication":
+            yield from publish(change, facts)
+        elif change.part == "membership":
+            yield from self._members(change, batch)
+        else:
+            yield from self._core(change)
+        return applied(change, change.record_id)
+
+    def delete(self, change: Change[Collection]) -> Flow[str]:
+        """Delete a collection."""
+        return (yield from removal("collection_delete", "collectionDelete", change))
+
+    def _core(self, change: Change[Collection]) -> Flow[None]:
+        """Write a collection's own fields; rules go whole, so they are completed."""
+        desired, live = change.desired, None
+        if {"rules", "match_all"} & desired.given and not {"rules", "match_all"} <= desired.given:
+            live = yield from self._live(change)
+        body = {"id": change.record_id, **_input(desired, live)}
+        variables = {"input": body}
+        payload = yield from mutate("collection_update", "collectionUpdate", variables, change)
+        yield from _done(payload["job"], change)
+
+    def _members(self, change: Change[Collection], batch: Batch[Collection]) -> Flow[None]:
+        """Put products in and take others out, then bring them into order where it is kept."""
+        wanted = yield from self._products(change.desired.products, batch)
+        live = yield from self._live(change)
+        if live.rules:
+            raise Rejected("a collection with rules fills itself", fields={"products": "rules"})
+        held = yield from self._products(live.products, batch)
+        steps = (
+            ("collection_add_products", "collectionAddProductsV2", wanted, held),
+            ("collection_remove_products", "collectionRemoveProducts", held, wanted),
+        )
+        for name, root, these, those in steps:
+            ids = [each for each in these if each not in those]
+            for start in range(0, len(ids), 250):
+                variables = {"id": change.record_id, "productIds": ids[start : start + 250]}
+                payload = yield from mutate(name, root, variables, change)
+                yield from _done(payload["job"], change)
+        now = [each for each in held if each in wanted]
+        now += [each for each in wanted if each not in held]
+        if live.sort_order == "manual" and now != wanted:
+            yield from _reorder(change, now, wanted)
+
+    def _products(self, keys: Sequence[str], batch: Batch[Collection]) -> Flow[list[str]]:
+        """Return the ids of products by their keys.
+
+        Raises:
+            NotFound: if one is not there.
+        """
+        known = {key: batch.ids.get(f"product {key}", "") for key in keys}
+        lacking_ = [key for key, found in known.items() if not found]
+        if handles := values(lacking_, "handle"):
+            hits = yield from by_handle("products_by_handle", handles)
+            known |= {f"handle:{each}": hits.get(handle_form(each), "") for each in handles}
+        for sku in values(lacking_, "sku"):
+            known[f"sku:{sku}"] = next(iter((yield from by_sku([sku]))), "")
+        known |= {f"id:{each}": each for each in ids_of(lacking_, "Product")}
+        for key in keys:
+            if not known[key]:
+                raise NotFound(f"there is no product {key}", fields={"products": key})
+        return [known[key] for key in keys]
+
+    def _live(self, change: Change[Collection]) -> Flow[Collection]:
+        found = yield from self.fetch((f"id:{change.record_id}",), None)
+        if not found:
+            raise NotFound(f"there is no collection {change.record_id}")
+        return found[0]
+
+    # -- forms
+
+    def normal(self, desired: Collection) -> Collection:
+        """Return a desired collection as Shopify gives it back."""
+        desired = desired.without("platform_fields")  # Shopify has none of its own here
+        if "handle" in desired.given and handle_form(desired.handle) != desired.handle:
+            return desired.model_copy(update={"handle": handle_form(desired.handle)})
+        return desired
+
+    def check(self, record: Collection) -> Iterable[Fit]:
+        """Yield what the token may not write, and what Shopify has no place for."""
+        if self.shop.facts is not None:
+            yield from lacking(record, given_paths(record), self.shop.facts.scopes)
+        if record.sort_order and record.sort_order not in _ORDERS:
+            message = f"Shopify has no order {record.sort_order!r}"
+            yield Fit("collection", record.label, "sort_order", message, "CollectionSortOrder")
+        if record.rules and record.products:
+            message = "a collection with rules fills itself"
+            yield Fit("collection", record.label, "products", message)
+
+
+def _asked(names: frozenset[str] | None, scopes: Scopes) -> dict[str, bool]:
+    return {
+        "withMetafields": fields.wants(names, "metafields"),
+        "withProducts": fields.wants(names, "products"),
+        "withChannels": fields.wants(names, "channels") and scopes.has("read_publications"),
+    }
+
+
+def _by_ids(ids: Sequence[str], flags: Mapping[str, bool]) -> Flow[list[Doc]]:
+    found: list[Doc] = []
+    for start in range(0, len(ids), 50):
+        variables = {**_SIZES, **flags, "ids": ids[start : start + 50]}
+        data = yield from call("collections_by_id", variables)
+        found += [doc for doc in data["nodes"] if doc and "id" in doc]
+    yield from _complete(found)
+    return found
+
+
+def _complete(docs: Sequence[Any]) -> Flow[None]:
+    """Add to collections what their connections hold beyond what came with them."""
+    for doc in docs:
+        for name in _CONNECTIONS:
+            seen: set[str] = set()
+            while name in doc and doc[name]["pageInfo"]["hasNextPage"]:
+                after = doc[name]["pageInfo"]["endCursor"]
+                if after in seen:
+                    raise BadAnswer(f"{name} gave the same cursor twice")
+                seen.add(after)
+                variables = {each: each == name for each in _CONNECTIONS}
+                more = {"id": doc["id"], "first": 250, "after": after}
+                data = (yield from call("collection_more", {**variables, **more}))["collection"]
+                if data is None:
+                    raise NotFound(f"{doc['id']} went away while it was read")
+                doc[name]["nodes"].extend(data[name]["nodes"])
+                doc[name]["pageInfo"] = data[name]["pageInfo"]
+
+
+def _is_since(doc: Doc, query: Query) -> bool:
+    since_ = query.updated_since
+    return since_ is None or reading.time(doc["updatedAt"]) >= since_.replace(microsecond=0)
+
+
+def _raw(doc: Doc, query: Query) -> Collection:
+    record = _collection(doc)
+    return record.with_raw(doc) if query.raw else record
+
+
+def _collection(doc: Doc) -> Collection:
+    """Return the collection that a document describes."""
+    rules = doc["ruleSet"]
+    found: dict[str, Any] = {
+        "id": doc["id"],
+        "handle": doc["handle"],
+        "title": doc["title"],
+        "description_html": doc["descriptionHtml"],
+        "sort_order": doc["sortOrder"].lower(),
+        "rules": tuple(map(_rule, rules["rules"])) if rules else (),
+        "match_all": not rules["appliedDisjunctively"] if rules else True,
+        "seo": Seo(title=doc["seo"]["title"] or "", description=doc["seo"]["description"] or ""),
+        "updated_at": doc["updatedAt"],
+    }
+    if "metafields" in doc:
+        found["metafields"] = reading.metafields(doc["metafields"])
+    if "products" in doc:
+        handles = (node["handle"] for node in reading.nodes(doc["products"]))
+        found["products"] = () if rules else tuple(f"handle:{each}" for each in handles)
+    if "resourcePublications" in doc:
+        found["channels"] = tuple(reading.channels(reading.nodes(doc["resourcePublications"])))
+    return Collection(**found)
+
+
+def _rule(doc: Doc) -> Rule:
+    column = _FIELDS.get(doc["column"], doc["column"].lower())
+    return Rule(field=column, relation=doc["relation"].lower(), value=doc["condition"])
+
+
+def _input(desired: Collection, live: Collection | None) -> dict[str, Any]:
+    """Return the input for a collection's own fields; `live` completes its rules.
+
+    Raises:
+        Rejected: for an order that Shopify doesn't have.
+    """
+    given = desired.given
+    names = {"title": "title", "description_html": "descriptionHtml"}
+    body = {theirs: getattr(desired, ours) for ours, theirs in names.items() if ours in given}
+    if "handle" in given and desired.handle:
+        body["handle"] = handle_form(desired.handle)
+    if "seo" in given:
+        body["seo"] = {name: getattr(desired.seo, name) for name in sorted(desired.seo.given)}
+    if "sort_order" in given and desired.sort_order:
+        if desired.sort_order not in _ORDERS:
+            raise Rejected(
+                f"Shopify has no order {desired.sort_order!r}",
+                fields={"sort_order": "unknown"},
+                remedy=f"Give one of: {', '.join(sorted(_ORDERS))}.",
+            )
+        body["sortOrder"] = desired.sort_order.upper()
+    rules = desired.rules if "rules" in given or live is None else live.rules
+    if rules:
+        match_all = desired.match_all if "match_all" in given or live is None else live.match_all
+        body["ruleSet"] = {
+            "appliedDisjunctively": not match_all,
+            "rules": [_rule_input(each) for each in rules],
+        }
+    return body
+
+
+def _rule_input(rule: Rule) -> dict[str, str]:
+    return {
+        "column": _COLUMNS.get(rule.field, rule.field.upper()),
+        "relation": rule.relation.upper(),
+        "condition": rule.value,
+    }
+
+
+def _reorder(change: Change[Collection], now: list[str], wanted: Sequence[str]) -> Flow[None]:
+    """Move products to their places, each step on what the one before left."""
+    moves = []
+    for place, product in enumerate(wanted):
+        if now[place] != product:
+            now.remove(product)
+            now.insert(place, product)
+            moves.append({"id": product, "newPosition": str(place)})
+    for start in range(0, len(moves), 250):
+        variables = {"id": change.record_id, "moves": moves[start : start + 250]}
+        name, root = "collection_reorder", "collectionReorderProducts"
+        payload = yield from mutate(name, root, variables, change)
+        yield from _done(payload["job"], change)
+
+
+def _done(job: Doc | None, change: Change[Any]) -> Flow[None]:
+    """Wait until a job is done.
+
+    Raises:
+        OutcomeUnknown: if it isn't after two minutes.
+    """
+    for pause in (*_PAUSES, 0.0):
+        if job is None or job["done"]:
+            return
+        if pause:
+            yield from wait(pause, "Shopify works on a collection")
+            job = (yield from call("job", {"id": job["id"]}))["job"]
+    raise OutcomeUnknown("Shopify is still at work on it", covers=(change.id,))

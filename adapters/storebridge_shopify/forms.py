@@ -1,0 +1,106 @@
+"""A product as Shopify gives it back, and what of it there is no room for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from storebridge.adapter import Fit
+from storebridge.models import Media, Option, Product, Variant
+from storebridge_shopify.lookup import handle_form
+from storebridge_shopify.reading import NAMESPACE
+from storebridge_shopify.taxonomy import Taxonomy
+from storebridge_shopify.writing import STATUSES, tag_forms
+
+__all__ = ["normal", "unheld"]
+
+E = TypeVar("E", Product, Variant, Option, Media)
+
+#: What `platform_fields` may hold of each; the rest has no call here, or isn't made yet.
+_EXTRAS: Mapping[type, frozenset[str]] = {
+    Product: frozenset({"template_suffix"}),
+    Variant: frozenset({"country_of_origin", "harmonized_system_code"}),
+    Option: frozenset(),
+    Media: frozenset(),
+}
+#: What Shopify does anyway, so that nothing is lost.
+_DEFAULTS = {"fulfillment_service": "manual", "inventory_tracker": "shopify"}
+
+
+def normal(desired: Product, taxonomy: Taxonomy, markets: Mapping[str, str]) -> Product:
+    """Return a desired product as Shopify gives it back.
+
+    Args:
+        desired: the product.
+        taxonomy: the places that were seen.
+        markets: the handles of markets by what people call them.
+    """
+    desired = _bare(desired)
+    given, new = desired.given, dict[str, Any]()
+    if "handle" in given:
+        new["handle"] = handle_form(desired.handle)
+    if "tags" in given:
+        new["tags"] = tag_forms(desired.tags)
+    if "category" in given:
+        new["category"] = taxonomy.path(desired.category)
+    if "collections" in given:
+        new["collections"] = tuple(sorted(desired.collections))
+    if "options" in given:
+        new["options"] = tuple(map(_bare, desired.options))
+    if "media" in given:
+        new["media"] = tuple(map(_bare, desired.media))
+    if "variants" in given:
+        new["variants"] = tuple(_variant(each, markets) for each in desired.variants)
+    changed = {name: value for name, value in new.items() if value != getattr(desired, name)}
+    return desired.model_copy(update=changed) if changed else desired
+
+
+def unheld(desired: Product) -> Iterator[Fit]:
+    """Yield what there is no room for, each once."""
+    if "status" in desired.given and desired.status not in STATUSES:
+        message = f"Shopify has no status {desired.status!r}"
+        yield Fit("product", desired.label, "status", message, "ProductStatus")
+    if len(desired.options) > 3:
+        source = "shop.resourceLimits.maxProductOptions"
+        yield Fit("product", desired.label, "options", "at most 3 options fit", source)
+    for path, elements in (
+        ("", (desired,)),
+        ("options.", desired.options),
+        ("variants.", desired.variants),
+        ("media.", desired.media),
+    ):
+        for name in dict.fromkeys(_lost(elements)):
+            message = "the adapter has no call that writes it"
+            yield Fit(
+                "product", desired.label, f"{path}platform_fields.{NAMESPACE}.{name}", message
+            )
+
+
+def _lost(elements: Iterable[Product | Variant | Option | Media]) -> Iterator[str]:
+    for each in elements:
+        for name, value in each.platform_fields.get(NAMESPACE, {}).items():
+            if name not in _EXTRAS[type(each)] and _DEFAULTS.get(name) != value:
+                yield name
+
+
+def _variant(desired: Variant, markets: Mapping[str, str]) -> Variant:
+    desired = _bare(desired)
+    new: dict[str, Any] = {}
+    if desired.weight is not None and not desired.weight.value:
+        new["weight"] = None  # Shopify says 0 for none
+    if desired.market_prices:
+        priced = (each for each in desired.market_prices if each.price or each.compare_at_price)
+        new["market_prices"] = tuple(
+            each.model_copy(update={"market": markets.get(each.market, each.market)})
+            for each in priced
+        )
+    return desired.model_copy(update=new) if new else desired
+
+
+def _bare(element: E) -> E:
+    """Return an element with the platform's fields that can be written, no others."""
+    if "platform_fields" not in element.given:
+        return element
+    held = element.platform_fields.get(NAMESPACE, {})
+    kept = {name: value for name, value in held.items() if name in _EXTRAS[type(element)]}
+    return element.model_copy(update={"platform_fields": {NAMESPACE: kept} if kept else {}})

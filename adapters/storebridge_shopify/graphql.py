@@ -1,0 +1,288 @@
+"""The adapter's documents, how one is sent, and what its answer means.
+
+Every operation is a file in `documents/`. Errors of GraphQL come with status 200: first
+`errors`, which concern the whole request, then the `userErrors` of each mutation.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from storebridge.adapter import Level
+from storebridge.errors import (
+    AccessDenied,
+    ApiError,
+    BadAnswer,
+    Conflict,
+    NotFound,
+    RateLimited,
+    Rejected,
+    StorebridgeError,
+    Unavailable,
+)
+from storebridge.flow import Flow, Request, RequestKind, Response, send
+from storebridge.wire import dumps, json_of
+from storebridge_shopify.cost import Tree, surcharge
+from storebridge_shopify.search import DEBUG
+
+__all__ = [
+    "Doc",
+    "Document",
+    "call",
+    "check",
+    "document",
+    "drained",
+    "error_of",
+    "level_of",
+    "text_of",
+]
+
+Doc = Mapping[str, Any]
+
+#: The most points that one request may ask for, on any plan (usage/limits).
+MOST_POINTS = 1000.0
+#: Points that are left in the bucket, for what rounding and two clocks make of a moment.
+_SLACK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One operation: its name, its text, and what it costs."""
+
+    name: str
+    text: str
+    mutation: str
+    """The root field of a mutation, "" for a query."""
+    tree: Tree
+
+    def cost(self, variables: Doc) -> float:
+        """Return how many points the bucket must hold before it is sent."""
+        points = self.tree.points(variables) + surcharge(self.mutation, variables)
+        return float(int(points + 0.5))  # rounded half up, as recorded answers are
+
+
+@cache
+def document(name: str) -> Document:
+    """Return a document by the name of its file."""
+    mutation, tree = _costs()[name]
+    return Document(name, text_of(name), mutation, Tree.of(tree))
+
+
+def text_of(name: str) -> str:
+    """Return the text of a document with the fragments that its line "# with:" names."""
+    text = (files("storebridge_shopify") / "documents" / f"{name}.graphql").read_text("utf-8")
+    head = next((line for line in text.splitlines() if line.startswith(_WITH)), "")
+    return text + "".join(text_of(f"fragments/{each}") for each in head[len(_WITH) :].split())
+
+
+_WITH = "# with:"
+
+
+@cache
+def _costs() -> dict[str, Any]:
+    text = files("storebridge_shopify").joinpath("documents", "costs.json").read_text("utf-8")
+    costs: dict[str, Any] = json.loads(text)
+    return costs
+
+
+def call(
+    name: str,
+    variables: Doc | None = None,
+    *,
+    kind: RequestKind = RequestKind.READ,
+    covers: tuple[str, ...] = (),
+) -> Flow[Doc]:
+    """Send a document and return the `data` of its answer, whole.
+
+    Raises:
+        ApiError: for `errors` of the whole request; `userErrors` are left in the data.
+        BadAnswer: if a part of a search was ignored: then everything comes back.
+        OutcomeUnknown: if a mutation's answer was lost.
+    """
+    chosen = document(name)
+    given = variables or {}
+    searching = kind is RequestKind.READ and bool(given.get("query"))
+    response = yield from send(
+        Request(
+            method="POST",
+            path="/graphql.json",
+            kind=kind,
+            headers=DEBUG if searching else {},
+            body=dumps({"query": chosen.text, "variables": given}),
+            covers=covers,
+            cost=chosen.cost(given),
+        )
+    )
+    answer = json_of(response)
+    if searching:
+        _refuse_ignored(answer)
+    data: Doc = answer["data"]
+    return data
+
+
+def _refuse_ignored(answer: Doc) -> None:
+    for each in (answer.get("extensions") or {}).get("search") or ():
+        for warning in each.get("warnings") or ():
+            raise BadAnswer(f"Shopify ignored a part of a search: {warning.get('message', '')}")
+
+
+def drained(name: str, root: str, variables: Doc | None = None, size: int = 50) -> Flow[list[Doc]]:
+    """Return all the nodes of a connection at the root of a query, page by page.
+
+    Raises:
+        BadAnswer: if a cursor comes twice: the walk would never end.
+    """
+    nodes: list[Doc] = []
+    seen: set[str] = set()
+    after: str | None = None
+    while True:
+        data = yield from call(name, {**(variables or {}), "first": size, "after": after})
+        nodes += data[root]["nodes"]
+        info = data[root]["pageInfo"]
+        if not info["hasNextPage"]:
+            return nodes
+        after = str(info["endCursor"])
+        if after in seen:
+            raise BadAnswer(f"{root} gave the same cursor twice")
+        seen.add(after)
+
+
+# -- errors of the whole request
+
+
+def error_of(response: Response) -> StorebridgeError | None:
+    """Return the error that an answer of status 200 means; None where its data is whole.
+
+    Goes by codes and never by messages: a product may be called "Throttled".
+    """
+    answer = json_of(response)
+    if not isinstance(answer, dict):
+        return BadAnswer("the answer is no object", status=response.status)
+    errors = answer.get("errors")
+    if not errors:
+        return None if isinstance(answer.get("data"), dict) else _without_data(response)
+    first = _gravest(errors)
+    extensions = first.get("extensions") or {}
+    code = str(extensions.get("code", ""))
+    kind = _KINDS.get(code, Rejected)
+    message = f"Shopify: {first.get('message', 'an error without a message')}"
+    error = kind(
+        message,
+        status=response.status,
+        code=code,
+        request_id=response.request_id,
+        remedy=_remedy(code, extensions),
+    )
+    if kind is RateLimited:
+        error.retry_after = _until_affordable(answer)
+    return error
+
+
+def _without_data(response: Response) -> BadAnswer:
+    return BadAnswer(
+        "the answer has neither data nor errors",
+        status=response.status,
+        request_id=response.request_id,
+    )
+
+
+#: Codes that a later try may be spared; everything else is a mistake of the request.
+_KINDS: Mapping[str, type[ApiError]] = {
+    "THROTTLED": RateLimited,
+    "429": RateLimited,
+    "INTERNAL_SERVER_ERROR": Unavailable,
+    "TIMEOUT": Unavailable,
+    "ACCESS_DENIED": AccessDenied,
+    "RESOURCE_NOT_FOUND": NotFound,
+    "NOT_FOUND": NotFound,
+}
+
+
+def _gravest(errors: Any) -> Doc:
+    """Return the error to go by: one of an unknown outcome before the others."""
+    found = [each for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    if not found:
+        return {"message": str(errors)[:200]}
+    grave = (e for e in found if _KINDS.get(_code(e)) in (Unavailable, RateLimited))
+    return next(grave, found[0])
+
+
+def _code(error: Doc) -> str:
+    return str((error.get("extensions") or {}).get("code", ""))
+
+
+def _remedy(code: str, extensions: Doc) -> str:
+    if code == "ACCESS_DENIED":
+        needed = str(extensions.get("requiredAccess", "")).strip()
+        return f"Give the app: {needed}" if needed else "Give the app this access."
+    if code == "MAX_COST_EXCEEDED":
+        return "Ask for fewer records at once."
+    return ""
+
+
+def _until_affordable(answer: Doc) -> float:
+    """Return the seconds until the bucket holds what the refused request needs."""
+    cost = (answer.get("extensions") or {}).get("cost") or {}
+    status = cost.get("throttleStatus") or {}
+    rate = float(status.get("restoreRate") or 0)
+    lacking = float(cost.get("requestedQueryCost") or 0) - float(
+        status.get("currentlyAvailable") or 0
+    )
+    return max(0.1, lacking / rate) if rate > 0 else 1.0
+
+
+def level_of(response: Response) -> Level | None:
+    """Return what an answer says about the bucket."""
+    answer = json_of(response)
+    extensions = answer.get("extensions") if isinstance(answer, dict) else None
+    status = ((extensions or {}).get("cost") or {}).get("throttleStatus") or {}
+    if "currentlyAvailable" not in status:
+        return None
+    return Level(
+        available=float(status["currentlyAvailable"]) - _SLACK,
+        capacity=float(status.get("maximumAvailable") or 0) or None,
+        rate=float(status.get("restoreRate") or 0) or None,
+    )
+
+
+# -- errors of one mutation
+
+
+def check(payload: Doc | None, errors: str = "userErrors") -> Doc:
+    """Return a mutation's payload if it has no user errors.
+
+    Raises:
+        Rejected, Conflict, NotFound: for user errors; `fields` says which input each concerns.
+    """
+    if payload is None:
+        raise BadAnswer("the mutation's payload is null")
+    found = payload.get(errors) or ()
+    if found:
+        raise user_error(found)
+    return payload
+
+
+def user_error(errors: Iterable[Doc]) -> ApiError:
+    """Return the error that the user errors of a mutation mean."""
+    found = list(errors)
+    code = next((str(each["code"]) for each in found if each.get("code")), "")
+    # A handle that is taken has no code of its own; one that is too long is said of "input".
+    taken = any((each.get("field") or [""])[-1] == "handle" for each in found if not code)
+    kind = Conflict if taken or code in _TAKEN else NotFound if code in _MISSING else Rejected
+    text = "; ".join(str(each.get("message", "")) for each in found)
+    return kind(f"Shopify: {text}", code=code, fields=dict(_by_field(found)))
+
+
+_TAKEN = frozenset({"TAKEN", "HANDLE_NOT_UNIQUE", "DUPLICATED_HANDLE", "ALREADY_EXISTS"})
+_MISSING = frozenset({"NOT_FOUND", "PRODUCT_DOES_NOT_EXIST", "RESOURCE_NOT_FOUND"})
+
+
+def _by_field(errors: Iterable[Doc]) -> Iterator[tuple[str, str]]:
+    for each in errors:
+        path = ".".join(str(step) for step in each.get("field") or ())
+        yield path, str(each.get("message", ""))

@@ -1,0 +1,247 @@
+"""Pictures of products: by their address or a staged upload, followed until they are ready.
+
+`productSet` replaces a product's list of files, so the list is completed from the live product.
+Shopify works a file off later: one that it can't read has no user error, but fails minutes after
+(recorded answers), and so each new file is asked for until it is READY or FAILED.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from storebridge.adapter import Change
+from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
+from storebridge.flow import FilePart, Flow, Multipart, Outcome, Request, RequestKind, send, wait
+from storebridge.models import Media, Product, Variant
+from storebridge.wire import local_file
+from storebridge_shopify.graphql import Doc, call
+from storebridge_shopify.records import applied, mutate
+
+__all__ = ["Files"]
+
+#: Seconds between looks at a file that isn't ready; together what a large picture may take.
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 30.0)
+#: A file's content type for productSet, by the first word of its media type.
+_CONTENT = {"image": "IMAGE", "video": "VIDEO", "model": "MODEL_3D"}
+
+
+class Files:
+    """Writes the media of products; a source of several products is taken in once."""
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._made: dict[str, str] = {}
+
+    def write(self, change: Change[Product], live: Product) -> Flow[Outcome]:
+        """Write the media of one product and which variant shows which.
+
+        Args:
+            change: the media that are to be there besides, or changed, and those to take out.
+            live: the product with its media and variants, as it is.
+        """
+        made: dict[str, str] = {}
+        try:
+            shown = self._shown(change.desired, live)
+            if "media" in change.desired.given or change.removed.get("media") or shown:
+                yield from self._product(change, live, shown, made)
+            yield from _variants(change, live, made)
+        except AuthError:
+            raise
+        except StorebridgeError as error:
+            return replace(Outcome.failure(change.id, error), media=made)
+        return replace(applied(change, change.record_id), media=made)
+
+    def _shown(self, desired: Product, live: Product) -> list[Media]:
+        """Return what only variants show: Shopify shows a variant by a medium of its product."""
+        there = {key for media in (*desired.media, *live.media) for key in (media.url, media.id)}
+        sources = (url for variant in desired.variants for url in variant.media)
+        return [Media(url=url) for url in dict.fromkeys(sources) if url not in there]
+
+    def _product(
+        self,
+        change: Change[Product],
+        live: Product,
+        shown: Sequence[Media],
+        made: dict[str, str],
+    ) -> Flow[None]:
+        files, new = yield from self._files(change, live, shown, made)
+        held = [media.id for media in live.media]
+        if not new and [each["id"] for each in files] == held:
+            yield from _alts(change, files)
+            return
+        variables = {"identifier": {"id": change.record_id}, "input": {"files": files}}
+        payload = yield from mutate("product_set_media", "productSet", variables, change)
+        named = {each["id"] for each in files if "id" in each}
+        fresh = [n["id"] for n in payload["product"]["media"]["nodes"] if n["id"] not in named]
+        if len(fresh) != len(new):
+            raise BadAnswer(f"{len(new)} media were given, and the product got {len(fresh)}")
+        yield from _followed(change, dict(zip(fresh, new, strict=True)))
+        for media, medium_id in zip(new, fresh, strict=True):
+            keys = dict.fromkeys(media.element_keys(), medium_id)
+            made |= keys
+            self._made |= keys
+
+    def _files(
+        self,
+        change: Change[Product],
+        live: Product,
+        shown: Sequence[Media],
+        made: dict[str, str],
+    ) -> Flow[tuple[list[dict[str, Any]], list[Media]]]:
+        """Return the whole list of files: those that stay, those attached, then new ones."""
+        desired = change.desired
+        gone = set(change.removed.get("media", ()))
+        given = {media.id: media for media in desired.media if media.id}
+        replaces = desired.modes.get("media") == "replace" and "media" in desired.given
+        kept = (m.id for m in live.media if not gone & set(m.element_keys()))
+        ids = dict.fromkeys(each for each in kept if not replaces or each in given)
+        new: dict[tuple[str, ...], Media] = {}
+        for media in (*desired.media, *shown):
+            if known := media.id or self._known(media):
+                ids[known] = None
+                given.setdefault(known, media)
+                made |= dict.fromkeys(media.element_keys(), known) if not media.id else {}
+            else:
+                new.setdefault(media.element_keys(), media)
+        files: list[dict[str, Any]] = [{"id": each, **_alt(given.get(each))} for each in ids]
+        for media in new.values():
+            files.append({**(yield from _source(change, media)), **_alt(media)})
+        return files, list(new.values())
+
+    def _known(self, media: Media) -> str:
+        """Return the medium that a source became before, "" if none did."""
+        keys = [f"hash:{media.content_hash}"] if media.content_hash else media.element_keys()
+        return next((self._made[key] for key in keys if key in self._made), "")
+
+
+def _alt(media: Media | None) -> dict[str, Any]:
+    return {"alt": media.alt} if media is not None and "alt" in media.given else {}
+
+
+def _alts(change: Change[Product], files: Sequence[Doc]) -> Flow[None]:
+    """Write the texts of media that are there already."""
+    rows = [each for each in files if "alt" in each]
+    if rows:
+        yield from mutate("file_update", "fileUpdate", {"files": rows}, change)
+
+
+def _source(change: Change[Product], media: Media) -> Flow[dict[str, Any]]:
+    """Return what names a new file: its address, or where it was staged."""
+    path = local_file(media.url)
+    kind = {"contentType": _CONTENT.get(media.media_type, "IMAGE")}
+    if path is None:
+        return {"originalSource": media.url, **kind}
+    return {"originalSource": (yield from _staged(change, path)), **kind}
+
+
+def _staged(change: Change[Product], path: Path) -> Flow[str]:
+    """Upload a file to where Shopify says, and return the address that it is known by then."""
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    word = _CONTENT.get(media_type.partition("/")[0], "IMAGE")
+    asked = {"filename": path.name, "mimeType": media_type, "resource": word, "httpMethod": "POST"}
+    size = {"fileSize": str(path.stat().st_size)}
+    payload = yield from mutate(
+        "staged_uploads", "stagedUploadsCreate", {"input": [{**asked, **size}]}, change
+    )
+    (target,) = payload["stagedTargets"]
+    fields = tuple((each["name"], each["value"]) for each in target["parameters"])
+    part = FilePart(name="file", filename=path.name, content=path, media_type=media_type)
+    yield from send(
+        Request(
+            method="POST",
+            path=target["url"],
+            kind=RequestKind.SET,
+            body=Multipart(fields=fields, files=(part,)),
+            covers=(change.id,),
+            foreign=True,
+            timeout=300.0,
+        )
+    )
+    return str(target["resourceUrl"])
+
+
+def _followed(change: Change[Product], new: Mapping[str, Media]) -> Flow[None]:
+    """Look at new files until each is ready.
+
+    Raises:
+        Rejected: if one can't be worked off; the message says why.
+        OutcomeUnknown: if one isn't ready after two minutes.
+    """
+    waiting = list(new)
+    for pause in (*_PAUSES, 0.0):
+        if not waiting:
+            return
+        nodes = (yield from call("files", {"ids": waiting}))["nodes"]
+        states = {node["id"]: node for node in nodes if node}
+        for medium_id, node in states.items():
+            if node["fileStatus"] == "FAILED":
+                raise _unusable(new[medium_id], node)
+        waiting = [each for each in waiting if states.get(each, {}).get("fileStatus") != "READY"]
+        if waiting and pause:
+            yield from wait(pause, "Shopify works on pictures")
+    text = f"{len(waiting)} pictures are not ready yet"
+    raise OutcomeUnknown(text, covers=(change.id,))
+
+
+def _unusable(media: Media, node: Doc) -> Rejected:
+    errors = node.get("fileErrors") or ()
+    texts = (each.get("details") or each.get("message") or each["code"] for each in errors)
+    return Rejected(
+        f"Shopify can't use {media.url.rpartition('/')[2]}: {'; '.join(texts)}",
+        fields={"media": media.url},
+        remedy="Look whether the address gives a picture to everybody, and its kind and size.",
+    )
+
+
+def _variants(change: Change[Product], live: Product, made: Mapping[str, str]) -> Flow[None]:
+    """Say which medium shows which variant.
+
+    Raises:
+        Rejected: for a source that is no medium of the product.
+    """
+    known = {media.url: media.id for media in live.media if media.url}
+    known |= {media.url: media.id for media in change.desired.media if media.url and media.id}
+    known |= {key.removeprefix("url:"): each for key, each in made.items() if "url:" in key}
+    known |= {each: each for each in known.values()}
+    rows, bare = [], []
+    for variant in change.desired.variants:
+        if "media" not in variant.given:
+            continue
+        match = _live(variant, live)
+        if variant.media:
+            if variant.media[0] not in known:
+                raise Rejected(
+                    f"{variant.media[0]} is no picture of the product",
+                    fields={"variants.media": variant.media[0]},
+                    remedy="Give it among the product's media too.",
+                )
+            rows.append({"id": match.id, "mediaId": known[variant.media[0]]})
+        elif match.media:
+            ids = [known.get(url, url) for url in match.media]
+            bare.append({"variantId": match.id, "mediaIds": ids})
+    product = {"productId": change.record_id}
+    if rows:
+        variables = {**product, "variants": rows}
+        yield from mutate("variants_update", "productVariantsBulkUpdate", variables, change)
+    if bare:
+        variables = {**product, "variantMedia": bare}
+        yield from mutate("variant_detach_media", "productVariantDetachMedia", variables, change)
+
+
+def _live(variant: Variant, live: Product) -> Variant:
+    """Return the live variant that a desired one is.
+
+    Raises:
+        Rejected: if there is none.
+    """
+    keys = set(variant.element_keys())
+    for each in live.variants:
+        if keys & set(each.element_keys()):
+            return each
+    if len(live.variants) == 1 and not live.options:
+        return live.variants[0]
+    raise Rejected("the product has no such variant", fields={"variants": sorted(keys)[0]})

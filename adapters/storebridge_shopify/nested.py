@@ -1,0 +1,121 @@
+"""Kinds of record that are walked in pages and have connections of their own: people, orders."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from storebridge.adapter import Page, Query
+from storebridge.errors import BadAnswer
+from storebridge.flow import Flow
+from storebridge.models import Record
+from storebridge_shopify import reading
+from storebridge_shopify.graphql import Doc, call, document
+from storebridge_shopify.lookup import ids_of
+from storebridge_shopify.records import ShopifyRecords
+from storebridge_shopify.scopes import Scopes
+from storebridge_shopify.search import both, since
+
+__all__ = ["NestedRecords"]
+
+R = TypeVar("R", bound=Record)
+
+#: The most points that a page may ask for: several fit the bucket of any plan (usage/limits).
+_POINTS = 700.0
+
+
+class NestedRecords(ShopifyRecords[R]):
+    """Records of one type: a page and the nodes of ids, each completed before it is given."""
+
+    type: ClassVar[str]
+    """The type's name in the schema."""
+    root: ClassVar[str]
+    """The connection with all of them, and the document that asks for it."""
+    by_id: ClassVar[str]
+    """The document that asks for some by their ids."""
+    sizes: ClassVar[Mapping[str, int]]
+    """What a request begins with: how many nodes of each connection."""
+
+    @abstractmethod
+    def asked(self, fields: frozenset[str] | None, scopes: Scopes) -> dict[str, bool]:
+        """Return which connections have to be asked for so that these fields can be read."""
+
+    @abstractmethod
+    def complete(self, doc: Doc) -> Flow[None]:
+        """Add to a document what its connections hold beyond what came with it."""
+
+    @abstractmethod
+    def read(self, doc: Doc) -> R:
+        """Return the record that a document describes."""
+
+    @abstractmethod
+    def look_up(self, keys: Sequence[str]) -> Flow[list[str]]:
+        """Return the ids of the records that have any of these keys, other than ids."""
+
+    def page(self, query: Query, cursor: str) -> Flow[Page[R]]:
+        """Return the records at a cursor, in the order of their ids."""
+        facts = yield from self.shop.known()
+        flags = self.asked(query.fields, facts.scopes)
+        if query.ids:
+            ids = ids_of([f"id:{each}" for each in query.ids], self.type)
+            docs, more = (yield from self._nodes(ids, flags)), ""
+        else:
+            docs, more = yield from self._listed(query, cursor, flags)
+        records = []
+        for doc in docs:
+            record = self.read(doc)
+            if not query.status or getattr(record, "status", "") == query.status:
+                records.append(record.with_raw(doc) if query.raw else record)
+        return Page(tuple(records), more)
+
+    def fetch(self, keys: Sequence[str], fields: frozenset[str] | None) -> Flow[tuple[R, ...]]:
+        """Return the records that have any of these keys, each once."""
+        facts = yield from self.shop.known()
+        ids = dict.fromkeys(ids_of(keys, self.type))
+        ids |= dict.fromkeys((yield from self.look_up(keys)))
+        docs = yield from self._nodes(list(ids), self.asked(fields, facts.scopes))
+        return tuple(map(self.read, docs))
+
+    def _listed(
+        self, query: Query, cursor: str, flags: Mapping[str, bool]
+    ) -> Flow[tuple[list[Doc], str]]:
+        """Return a page's documents, and where the next ones are."""
+        words = both(since(query.updated_since)) if query.updated_since else None
+        variables: dict[str, Any] = {**self.sizes, **flags, "first": self.settings.page_size}
+        while variables["first"] > 1 and document(self.root).cost(variables) > _POINTS:
+            variables["first"] //= 2
+        variables |= {"after": cursor or None, "query": words}
+        found = (yield from call(self.root, variables))[self.root]
+        docs = [doc for doc in found["nodes"] if _is_since(doc, query)]
+        for doc in docs:
+            yield from self.complete(doc)
+        info = found["pageInfo"]
+        more = str(info["endCursor"]) if info["hasNextPage"] else ""
+        if more and more == cursor:
+            raise BadAnswer(f"{self.root} gave the same cursor twice")
+        return docs, more
+
+    def _nodes(self, ids: Sequence[str], flags: Mapping[str, bool]) -> Flow[list[Doc]]:
+        """Return the documents of ids; ids that lead nowhere are left out.
+
+        Raises:
+            BadAnswer: if one comes that nobody asked for.
+        """
+        variables: dict[str, Any] = {**self.sizes, **flags}
+        found: list[Doc] = []
+        for start in range(0, len(ids), self.fetch_size):
+            wanted = ids[start : start + self.fetch_size]
+            data = yield from call(self.by_id, {**variables, "ids": wanted})
+            docs = [doc for doc in data["nodes"] if doc and "id" in doc]
+            if {doc["id"] for doc in docs} - set(wanted):
+                raise BadAnswer(f"Shopify gave other {self.root} than those asked for")
+            found += docs
+        for doc in found:
+            yield from self.complete(doc)
+        return found
+
+
+def _is_since(doc: Doc, query: Query) -> bool:
+    start = query.updated_since
+    return start is None or reading.time(doc["updatedAt"]) >= start.replace(microsecond=0)

@@ -1,0 +1,148 @@
+"""Parcels of an order: each is added once, with its tracking; buyers are told only if asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from storebridge.adapter import Change
+from storebridge.errors import NotFound, NotSupported, OutcomeUnknown, Rejected
+from storebridge.flow import Flow, RequestKind
+from storebridge.models import Fulfillment, Order
+from storebridge_shopify.graphql import Doc, call
+from storebridge_shopify.records import mutate
+from storebridge_shopify.walk import drain
+
+if TYPE_CHECKING:
+    from storebridge_shopify.orders import OrderRecords
+
+__all__ = ["add"]
+
+#: What can still be sent (FulfillmentOrderStatus).
+_OPEN = frozenset({"OPEN", "IN_PROGRESS"})
+
+
+def add(records: OrderRecords, change: Change[Order], sent: bool, *, notify: bool) -> Flow[None]:
+    """Add the parcels that an order doesn't have yet, told by their tracking numbers.
+
+    Args:
+        records: the orders.
+        change: an order with parcels.
+        sent: whether an earlier try may have added some.
+        notify: whether Shopify writes to the buyer.
+
+    Raises:
+        NotSupported: for a parcel that is there, or is to be taken out.
+        OutcomeUnknown: if an earlier try may have added a parcel that has no tracking number.
+        Rejected: if there aren't as many left to be sent.
+    """
+    if change.removed.get("fulfillments") or any(each.id for each in change.desired.fulfillments):
+        raise NotSupported("parcels that are there don't change", "change them in the admin")
+    wanted = change.desired.fulfillments
+    known = yield from _numbers(records, change)
+    for parcel in wanted:
+        if parcel.tracking_numbers and set(parcel.tracking_numbers) <= known:
+            continue
+        if sent and not parcel.tracking_numbers:
+            text = "a parcel without a tracking number can't be looked for"
+            raise OutcomeUnknown(text, covers=(change.id,))
+        yield from _create(records, change, parcel, notify=notify)
+
+
+def _numbers(records: OrderRecords, change: Change[Order]) -> Flow[set[str]]:
+    """Return the tracking numbers that an order has."""
+    keys = (f"id:{change.record_id}",)
+    live = yield from records.fetch(keys, frozenset({"fulfillments"}))
+    if not live:
+        raise NotFound(f"there is no order {change.record_id}")
+    return {number for each in live[0].fulfillments for number in each.tracking_numbers}
+
+
+def _create(
+    records: OrderRecords, change: Change[Order], parcel: Fulfillment, *, notify: bool
+) -> Flow[None]:
+    """Add a parcel; after a lost answer its tracking numbers are looked for.
+
+    Raises:
+        OutcomeUnknown: if they aren't there, or it has none.
+    """
+    open_orders = yield from _open(change)
+    body: dict[str, Any] = {
+        "lineItemsByFulfillmentOrder": _chosen(open_orders, parcel),
+        "notifyCustomer": notify,
+    }
+    tracking = {
+        "company": parcel.carrier,
+        "numbers": list(parcel.tracking_numbers),
+        "urls": list(parcel.tracking_urls),
+    }
+    if given := {name: value for name, value in tracking.items() if value}:
+        body["trackingInfo"] = given
+    variables, kind = {"fulfillment": body}, RequestKind.CREATE
+    try:
+        yield from mutate("fulfillment_create", "fulfillmentCreate", variables, change, kind)
+    except OutcomeUnknown:
+        held = yield from _numbers(records, change)
+        if not parcel.tracking_numbers or not set(parcel.tracking_numbers) <= held:
+            raise
+
+
+def _open(change: Change[Order]) -> Flow[list[Doc]]:
+    """Return what is left to be sent of an order, by location, each with all its lines."""
+    variables = {"id": change.record_id, "first": 10}
+    order = (yield from call("fulfillment_orders", {**variables, "after": None}))["order"]
+    if order is None:
+        raise NotFound(f"there is no order {change.record_id}")
+    found = order["fulfillmentOrders"]
+    yield from drain("fulfillment_orders", "order", found, variables, ("fulfillmentOrders",))
+    docs = [doc for doc in found["nodes"] if doc["status"] in _OPEN]
+    for doc in docs:
+        more = {"id": doc["id"], "first": 100}
+        name, root = "fulfillment_order_more", "fulfillmentOrder"
+        yield from drain(name, root, doc["lineItems"], more, ("lineItems",))
+    return docs
+
+
+def _chosen(docs: Sequence[Doc], parcel: Fulfillment) -> list[dict[str, Any]]:
+    """Return what a parcel takes of each fulfilment order; without lines all that is left.
+
+    A parcel leaves from one location: the one that it names, else the first that has all of it.
+
+    Raises:
+        Rejected: if no location has as many left to send.
+    """
+    places = dict.fromkeys(doc["assignedLocation"]["name"] for doc in docs)
+    if parcel.location:
+        places = dict.fromkeys(each for each in places if each == parcel.location)
+    if not parcel.lines and len(places) > 1:
+        raise Rejected(
+            f"the order is sent from {', '.join(places)}",
+            fields={"fulfillments": "location"},
+            remedy="Give the parcel its location, or its lines.",
+        )
+    for place in places:
+        here = [doc for doc in docs if doc["assignedLocation"]["name"] == place]
+        if (taken := _taken(here, parcel)) is not None:
+            return taken
+    raise Rejected(
+        "there aren't as many left to be sent from one location", fields={"fulfillments": "lines"}
+    )
+
+
+def _taken(docs: Iterable[Doc], parcel: Fulfillment) -> list[dict[str, Any]] | None:
+    """Return what a parcel takes of the fulfilment orders of a location; None if it lacks some."""
+    lacking = {each.line_item_id: 0 for each in parcel.lines}
+    for line in parcel.lines:
+        lacking[line.line_item_id] += line.quantity
+    found = []
+    for doc in docs:
+        rows = []
+        for row in doc["lineItems"]["nodes"]:
+            left, line_id = row["remainingQuantity"], row["lineItem"]["id"]
+            count = min(left, lacking.get(line_id, 0)) if parcel.lines else left
+            if count:
+                rows.append({"id": row["id"], "quantity": count})
+                lacking[line_id] = lacking.get(line_id, 0) - count
+        if rows:
+            found.append({"fulfillmentOrderId": doc["id"], "fulfillmentOrderLineItems": rows})
+    return found if found and not any(count > 0 for count in lacking.values()) else None

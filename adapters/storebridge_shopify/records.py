@@ -1,0 +1,177 @@
+"""What the kinds of record share: outcomes, and creates that are never doubled."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from storebridge.adapter import Batch, Change, Records
+from storebridge.errors import AuthError, NotFound, OutcomeUnknown, StorebridgeError
+from storebridge.flow import Flow, Outcome, RequestKind, Status, report, wait
+from storebridge.models import Model, Record
+from storebridge_shopify.graphql import Doc, call, check
+from storebridge_shopify.site import Facts, Shop
+
+if TYPE_CHECKING:
+    from storebridge_shopify.adapter import ShopifySettings
+
+__all__ = ["ShopifyRecords", "applied", "given_paths", "holds", "mutate", "removal"]
+
+R = TypeVar("R", bound=Record)
+
+#: Seconds between two looks for what a lost create may have made.
+_SETTLED = 5.0
+
+
+class ShopifyRecords(Records[R]):
+    """One kind of record of a shop."""
+
+    fetch_size = 50
+    batch_size = 50
+
+    def __init__(self, shop: Shop, settings: ShopifySettings) -> None:
+        """Keep the shop and its settings."""
+        self.shop, self.settings = shop, settings
+
+    def write(self, batch: Batch[R]) -> Flow[None]:
+        """Make the changes one after the other, each with its outcome."""
+        facts = yield from self.shop.known()
+        for change in batch.changes:
+            yield from report([(yield from self.outcome(change, batch, facts))])
+
+    def outcome(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[Outcome]:
+        """Make one change; what fails is its own affair, unless nobody is let in."""
+        try:
+            if change.action == "delete":
+                return applied(change, (yield from self.delete(change)))
+            if change.action == "create":
+                return applied(change, (yield from self.create(change, batch, facts)))
+            return (yield from self.update(change, batch, facts))
+        except AuthError:
+            raise
+        except StorebridgeError as error:
+            return Outcome.failure(change.id, error)
+
+    @abstractmethod
+    def make(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[str]:
+        """Create a record by one request and return its id."""
+
+    @abstractmethod
+    def update(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[Outcome]:
+        """Write the given fields of one part of a record that exists."""
+
+    @abstractmethod
+    def delete(self, change: Change[R]) -> Flow[str]:
+        """Delete a record and return its id; one that is gone already is deleted."""
+
+    def normal(self, desired: R) -> R:
+        """Return a desired record as Shopify gives it back."""
+        return desired
+
+    def create(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[str]:
+        """Create a record, once: whatever may have been sent is looked for first.
+
+        Raises:
+            OutcomeUnknown: if the answer was lost twice, or what was found can't be told from
+                another record.
+        """
+        lost: OutcomeUnknown | None = None
+        sent = change.id in batch.uncertain
+        for _ in range(2):
+            if sent and (found := (yield from self._made(change))):
+                return found
+            try:
+                return (yield from self.make(change, batch, facts))
+            except OutcomeUnknown as error:
+                lost, sent = error, True
+        if found := (yield from self._made(change)):
+            return found
+        assert lost is not None
+        raise lost
+
+    def _made(self, change: Change[R]) -> Flow[str]:
+        """Return the id of what an earlier try has made; looked for twice, "" if nothing.
+
+        Raises:
+            OutcomeUnknown: if its key leads to other values, if it has no key, or a look fails.
+        """
+        keys = [key for key in (change.key, *change.desired.keys()) if key]
+        if not keys:
+            raise OutcomeUnknown("there is no key to look for it by", covers=(change.id,))
+        for pause in (_SETTLED, 0.0):
+            try:
+                found = yield from self.fetch(tuple(dict.fromkeys(keys)), None)
+            except AuthError:
+                raise
+            except StorebridgeError as error:
+                text = f"looking for it failed: {error}"
+                raise OutcomeUnknown(text, covers=(change.id,)) from error
+            for record in found:
+                if holds(self.normal(change.desired), record):
+                    return record.id
+            if found:
+                text = f"{self.model.kind} {found[0].id} has its key but other values"
+                raise OutcomeUnknown(text, covers=(change.id,))
+            if pause:
+                yield from wait(pause, "a lost answer")
+        return ""
+
+
+def applied(change: Change[Any], record_id: str) -> Outcome:
+    """Return the outcome of a change that was made."""
+    return Outcome(change=change.id, status=Status.APPLIED, id=record_id)
+
+
+def mutate(
+    name: str,
+    root: str,
+    variables: Doc,
+    change: Change[Any],
+    kind: RequestKind = RequestKind.SET,
+) -> Flow[Doc]:
+    """Make a change by a mutation and return its payload.
+
+    Raises:
+        Rejected, Conflict, NotFound: for user errors.
+    """
+    data = yield from call(name, variables, kind=kind, covers=(change.id,))
+    return check(data[root])
+
+
+def removal(name: str, root: str, change: Change[Any]) -> Flow[str]:
+    """Delete a record and return its id; one that is gone already is deleted."""
+    try:
+        variables = {"id": change.record_id}
+        data = yield from call(name, variables, kind=RequestKind.DELETE, covers=(change.id,))
+    except NotFound:
+        return change.record_id
+    errors = data[root]["userErrors"]
+    # "... does not exist" has no code; the field says that it is about the id.
+    if any((each.get("field") or [""])[-1] != "id" for each in errors):
+        check(data[root])
+    return change.record_id
+
+
+def holds(desired: Any, live: Any) -> bool:
+    """Return whether a live value has all that is given in a desired one."""
+    if isinstance(desired, Model) and isinstance(live, Model):
+        given = desired.given - {"id", "modes", "platform_fields"}
+        return all(holds(getattr(desired, name), getattr(live, name)) for name in given)
+    if isinstance(desired, tuple) and isinstance(live, tuple):
+        if desired and hasattr(desired[0], "element_keys"):
+            return all(any(holds(each, other) for other in live) for each in desired)
+        return len(desired) == len(live) and all(map(holds, desired, live))
+    return bool(desired == live)
+
+
+def given_paths(model: Model, above: str = "") -> list[str]:
+    """Return the paths of what is given in a record and in what it holds."""
+    found: dict[str, None] = {}
+    for name in sorted(model.given):
+        path = f"{above}{name.removesuffix('_add').removesuffix('_remove')}"
+        found[path] = None
+        value = getattr(model, name)
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, Model):
+                found |= dict.fromkeys(given_paths(each, f"{path}."))
+    return list(found)

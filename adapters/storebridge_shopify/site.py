@@ -1,0 +1,231 @@
+"""A shop's facts: its money, locations, channels, markets with their price lists, and scopes.
+
+Shopify names places and channels by ids; people and files by names. What was learned is kept for
+as long as the adapter lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from storebridge.errors import Rejected
+from storebridge.flow import Flow
+from storebridge.models import Address, Location, Market, Money, StoreInfo
+from storebridge.models.units import WeightUnit
+from storebridge_shopify.graphql import Doc, call, drained
+from storebridge_shopify.scopes import Scopes
+
+__all__ = ["WEIGHTS", "Facts", "PriceList", "Shop"]
+
+WEIGHTS: Mapping[str, WeightUnit] = {
+    "KILOGRAMS": "kg",
+    "GRAMS": "g",
+    "POUNDS": "lb",
+    "OUNCES": "oz",
+}
+
+
+class PriceList(NamedTuple):
+    """Where the fixed prices of a market are kept."""
+
+    id: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a shop says about itself, as far as reading and writing depend on it."""
+
+    info: StoreInfo
+    locations: Mapping[str, str]
+    """The id of each location, by its name."""
+    channels: Mapping[str, str]
+    """The id of each publication, by its channel's name."""
+    price_lists: Mapping[str, PriceList]
+    """The price list of each market that has one, by the market's handle."""
+    scopes: Scopes
+
+    @property
+    def markets(self) -> dict[str, str]:
+        """The handle of each market by its name."""
+        return {each.name: each.handle for each in self.info.markets}
+
+    @property
+    def currency(self) -> str:
+        """The shop's currency."""
+        return self.info.currency
+
+    def location(self, name: str) -> str:
+        """Return the id of a location by its name; "" means the only one.
+
+        Raises:
+            Rejected: if there is none, or several to choose from.
+        """
+        found = self.locations.get(name or self.info.only_location)
+        if found is None:
+            raise Rejected(
+                f"there is no location {name!r}" if name else "the shop has several locations",
+                fields={"variants.inventory": "location"},
+                remedy=f"Name one of: {', '.join(self.locations)}.",
+            )
+        return found
+
+    def channel(self, name: str) -> str:
+        """Return the id of a channel's publication.
+
+        Raises:
+            Rejected: if there is none of that name.
+        """
+        found = self.channels.get(name)
+        if found is None:
+            raise Rejected(
+                f"there is no sales channel {name!r}",
+                fields={"channels": "unknown"},
+                remedy=f"Name one of: {', '.join(self.channels)}.",
+            )
+        return found
+
+    def price_list(self, market: str) -> PriceList:
+        """Return where a market's prices go.
+
+        Raises:
+            Rejected: if the market has no price list, or there is no such market.
+        """
+        found = self.price_lists.get(market)
+        if found is None:
+            raise Rejected(
+                f"there is no market {market!r} with a price list",
+                fields={"variants.market_prices": "market"},
+                remedy="Give the market a catalog with a price list, in Shopify's admin.",
+            )
+        return found
+
+    def shop_amount(self, money: Money, path: str) -> str:
+        """Return the wire form of an amount of the shop's currency.
+
+        Raises:
+            Rejected: for another currency.
+        """
+        if money.currency != self.currency:
+            raise Rejected(
+                f"{money} is not in the shop's currency, {self.currency}",
+                fields={path: "currency"},
+                remedy="Convert it, or give it as the price of a market.",
+            )
+        return format(money.amount, "f")
+
+
+@dataclass
+class Shop:
+    """What is known of a shop so far."""
+
+    facts: Facts | None = None
+    items: dict[str, str] = field(default_factory=dict)
+    """The inventory item of each variant that was seen; it never changes."""
+
+    def known(self) -> Flow[Facts]:
+        """Return the facts, asked for once."""
+        if self.facts is None:
+            self.facts = yield from self.learn()
+        return self.facts
+
+    def learn(self) -> Flow[Facts]:
+        """Return the facts, asked for now.
+
+        Raises:
+            AccessDenied: if the token lacks a scope without which nothing works.
+        """
+        data = yield from call("shop")
+        scopes = Scopes.of(
+            each["handle"] for each in data["currentAppInstallation"]["accessScopes"]
+        )
+        scopes.need("read_products", "products")
+        locales: list[Doc] = []
+        if scopes.has("read_locales"):
+            locales = (yield from call("locales"))["shopLocales"]
+        locations = yield from self._all("locations", scopes, "read_locations", "read_inventory")
+        markets = yield from self._all("markets", scopes, "read_markets")
+        channels = yield from self._all("publications", scopes, "read_publications")
+        named = {each["catalog"]["title"]: each["id"] for each in channels if each["catalog"]}
+        lists = {each["handle"]: found for each in markets if (found := _price_list(each))}
+        self.facts = Facts(
+            info=_info(data["shop"], locales, locations, markets, tuple(named), scopes),
+            locations={each["name"]: each["id"] for each in locations},
+            channels=named,
+            price_lists=lists,
+            scopes=scopes,
+        )
+        return self.facts
+
+    def _all(self, name: str, scopes: Scopes, *any_of: str) -> Flow[list[Doc]]:
+        """Return all there is of a kind, nothing where no scope allows to look."""
+        if not any(map(scopes.has, any_of)):
+            return []
+        return (yield from drained(name, name))
+
+
+def _info(
+    shop: Doc,
+    locales: list[Doc],
+    locations: list[Doc],
+    markets: list[Doc],
+    channels: tuple[str, ...],
+    scopes: Scopes,
+) -> StoreInfo:
+    limits = shop["resourceLimits"]
+    locales = sorted(locales, key=lambda each: not each["primary"])
+    return StoreInfo(
+        id=shop["id"],
+        name=shop["name"],
+        url=shop["primaryDomain"]["url"],
+        currency=shop["currencyCode"],
+        locales=tuple(each["locale"] for each in locales),
+        time_zone=shop["ianaTimezone"],
+        weight_unit=WEIGHTS[shop["weightUnit"]],
+        locations=tuple(map(_location, locations)),
+        markets=tuple(map(_market, markets)),
+        channels=channels,
+        scopes=scopes.granted,
+        limits={
+            "variants": limits["maxProductVariants"],
+            "options": limits["maxProductOptions"],
+        },
+    )
+
+
+def _price_list(market: Doc) -> PriceList | None:
+    """Return the price list of a market's first active catalog that has one."""
+    for each in (market["catalogs"] or {}).get("nodes", ()):
+        if each["status"] == "ACTIVE" and each["priceList"]:
+            return PriceList(each["priceList"]["id"], each["priceList"]["currency"])
+    return None
+
+
+def _location(doc: Doc) -> Location:
+    place = doc["address"] or {}
+    address = Address(
+        address1=place.get("address1") or "",
+        address2=place.get("address2") or "",
+        city=place.get("city") or "",
+        region_code=place.get("provinceCode") or "",
+        postcode=place.get("zip") or "",
+        country=place.get("countryCode"),
+        phone=place.get("phone") or "",
+    )
+    return Location(id=doc["id"], name=doc["name"], address=address, active=doc["isActive"])
+
+
+def _market(doc: Doc) -> Market:
+    regions = ((doc["conditions"] or {}).get("regionsCondition") or {}).get("regions") or {}
+    codes = (each.get("code") for each in regions.get("nodes") or ())
+    settings = doc["currencySettings"] or {}
+    return Market(
+        id=doc["id"],
+        handle=doc["handle"],
+        name=doc["name"],
+        currency=(settings.get("baseCurrency") or {}).get("currencyCode") or "",
+        countries=tuple(code for code in codes if code),
+        enabled=doc["status"] == "ACTIVE",
+    )

@@ -1,0 +1,175 @@
+"""Customers: read whole, made once, asked by their own calls what they agree to."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.adapters.shopify.shop import Handler, Shop, operation, tee
+
+from storebridge.adapter import Change, Query
+from storebridge.errors import BadAnswer, OutcomeUnknown
+from storebridge.flow import Request, Response
+from storebridge.models import Address, Consent, Customer, Metafield
+from storebridge.testing.rig import creation
+
+ADA = Customer(
+    email="ada@example.com",
+    first_name="Ada",
+    default_address=Address(city="Berlin", country="DE"),
+    addresses=(Address(city="Ulm", country="DE"), Address(city="Kiel", country="DE")),
+)
+
+
+def named(request: Request) -> str:
+    assert isinstance(request.body, bytes)
+    return operation(json.loads(request.body))
+
+
+def test_all_addresses_and_metafields_are_read_by_page_and_by_id() -> None:
+    shop = Shop()
+    cities = [f"City {n}" for n in range(249)]
+    many = tuple(Address(city=city, country="DE") for city in cities)
+    [id_] = shop.create(ADA.but(addresses=many))
+    fields = tuple(Metafield(namespace="kit", key=f"key{n}", value="x") for n in range(24))
+    shop.update(id_, Customer(metafields=fields), "metafields")
+    page = shop.engine.run(shop.adapter.records("customer").page(Query(), ""))
+    for live in (shop.read(id_, "customer"), page.records[0]):
+        assert [each.city for each in live.addresses] == cities
+        assert live.default_address.city == "Berlin"
+        assert len(live.metafields) == 24
+
+
+def test_addresses_that_do_not_come_are_an_error() -> None:
+    shop = Shop()
+    many = tuple(Address(city=f"City {n}", country="DE") for n in range(30))
+    [id_] = shop.create(ADA.but(addresses=many))
+
+    def stuck(request: Request, sandbox: Handler) -> Response:
+        answer = sandbox(request)
+        if named(request) != "CustomerMore":
+            return answer
+        body = json.loads(answer.body)
+        variables = json.loads(request.body)["variables"]  # type: ignore[arg-type]  # bytes here
+        info = {"hasNextPage": True, "endCursor": variables["after"]}
+        body["data"]["customer"]["addressesV2"]["pageInfo"] = info
+        return Response(status=200, body=json.dumps(body).encode(), headers=answer.headers)
+
+    shop.between = stuck
+    with pytest.raises(BadAnswer, match="same cursor twice"):
+        shop.read(id_, "customer")
+
+
+def test_an_email_address_leads_to_who_has_it_and_to_nobody_else() -> None:
+    shop = Shop()
+    [id_] = shop.create(ADA)
+    records = shop.adapter.records("customer")
+    [found] = shop.engine.run(records.fetch(["email:ADA@Example.com"], None))
+    assert found.id == id_
+
+    def wrong(request: Request, sandbox: Handler) -> Response:
+        answer = sandbox(request)
+        if named(request) != "CustomersByEmail":
+            return answer
+        body = answer.body.replace(b"ada@example.com", b"eve@example.com")
+        return Response(status=200, body=body, headers=answer.headers)
+
+    shop.between = wrong
+    assert shop.engine.run(records.fetch(["email:ada@example.com"], None)) == ()
+
+
+def test_a_customer_is_made_once_and_nobody_is_written_to() -> None:
+    shop = Shop()
+    for _ in range(2):
+        [outcome] = shop.write("customer", creation(ADA))
+        assert outcome.id
+    page = shop.engine.run(shop.adapter.records("customer").page(Query(), ""))
+    assert len(page.records) == 1
+    assert [each for each in shop.operations if each != "CustomersById"][:2] == ["CustomerSet"] * 2
+    assert shop.variables("CustomerSet")[0]["identifier"] == {"email": "ada@example.com"}
+
+
+def test_a_customer_with_a_name_alone_whose_answer_is_lost_is_not_made_again() -> None:
+    shop = Shop()
+    lost: list[str] = []
+
+    def lose(request: Request, sandbox: Handler) -> Response:
+        answer = sandbox(request)
+        if named(request) == "CustomerSet":
+            lost.append("")
+            raise OutcomeUnknown("gone")
+        return answer
+
+    shop.between = lose
+    [outcome] = shop.write("customer", creation(Customer(first_name="Ada")))
+    assert (outcome.status.value, len(lost)) == ("unknown", 1)
+
+
+def test_one_line_of_the_default_address_leaves_the_other_addresses() -> None:
+    shop = Shop()
+    [id_] = shop.create(ADA)
+    shop.update(id_, Customer(default_address=Address(address1="Weg 2")))
+    live = shop.read(id_, "customer")
+    assert (live.default_address.city, live.default_address.address1) == ("Berlin", "Weg 2")
+    assert [each.city for each in live.addresses] == ["Ulm", "Kiel"]
+    shop.update(id_, Customer(addresses=(Address(city="Jena", country="DE"),)))
+    live = shop.read(id_, "customer")
+    assert [live.default_address.city, *(a.city for a in live.addresses)] == ["Berlin", "Jena"]
+
+
+def test_consent_is_written_by_its_own_call_and_is_not_forgotten() -> None:
+    shop = Shop()
+    [id_] = shop.create(ADA)
+    said = Consent(channel="email", state="subscribed", level="confirmed_opt_in")
+    assert shop.update(id_, Customer(consents=(said,)), "publication").id
+    assert shop.operations == ["EmailConsent"]
+    [live] = shop.read(id_, "customer").consents
+    assert (live.state, live.level) == ("subscribed", "confirmed_opt_in")
+    gone = {"consents": ("channel:email",)}
+    outcome = shop.update(id_, Customer(consents=()), "publication", removed=gone)
+    assert outcome.cause == "unsupported"
+    assert len(shop.read(id_, "customer").consents) == 1
+
+
+def test_more_addresses_than_fit_are_named_before() -> None:
+    shop = Shop()
+    records, home = shop.adapter.records("customer"), Address(city="Ulm", country="DE")
+    assert not list(records.check(ADA.but(addresses=(home,) * 249)))
+    [fit] = records.check(ADA.but(addresses=(home,) * 250))
+    assert fit.field == "addresses"
+
+
+def test_a_consent_that_shopify_has_no_word_for_is_named_before() -> None:
+    shop = Shop()
+    said = (Consent(channel="email", state="redacted"), Consent(channel="fax", state="subscribed"))
+    fits = list(shop.adapter.records("customer").check(Customer(email="a@b.de", consents=said)))
+    assert [each.field for each in fits] == ["consents", "consents"]
+
+
+def test_a_customer_with_orders_stays_and_one_that_is_gone_is_deleted() -> None:
+    shop = Shop()
+    [product, buyer, other] = shop.create(tee(), ADA, ADA.but(email="eve@example.com"))
+    shop.sandbox.sell([(shop.read(product).variants[0].id, 1)], customer=buyer)
+
+    def gone(id_: str) -> Any:
+        empty = Customer()
+        change = Change(id="1", action="delete", part="core", record_id=id_, desired=empty)
+        return shop.write("customer", change)[0]
+
+    assert "associated orders" in gone(buyer).message
+    assert [gone(other).id, gone(other).id] == [other, other]
+
+
+def test_who_was_changed_since_is_found_and_others_are_not() -> None:
+    shop = Shop()
+    shop.create(ADA)
+    shop.clock.sleep(60)
+    [id_] = shop.create(ADA.but(email="eve@example.com"))
+    time = shop.read(id_, "customer").updated_at
+    records = shop.adapter.records("customer")
+    page = shop.engine.run(records.page(Query(updated_since=time), ""))
+    assert [each.email for each in page.records] == ["eve@example.com"]
+    page = shop.engine.run(records.page(Query(updated_since=time - timedelta(minutes=2)), ""))
+    assert len(page.records) == 2

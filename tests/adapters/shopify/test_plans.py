@@ -1,0 +1,51 @@
+"""Whole plans: a Shopify file goes in, comes out, and planning again finds nothing to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.adapters.shopify.shop import tee
+
+import storebridge
+from storebridge.models import Product
+
+CATALOGUE = Path(__file__).parents[2] / "data" / "shopify-apparel.csv"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> storebridge.Store:
+    monkeypatch.chdir(tmp_path)
+    text = CATALOGUE.read_text("utf-8")
+    head, _, rows = text.partition("\n")
+    Path("a.csv").write_text(head.replace("Schweiz", "Switzerland") + "\n" + rows, "utf-8")
+    return storebridge.open("sandbox:shopify?memory", state=tmp_path / "state")
+
+
+def test_a_file_of_shopify_goes_in_and_planning_again_is_empty(store: storebridge.Store) -> None:
+    with store:
+        plan = store.plan("a.csv", location="Shop")
+        assert not plan.is_empty
+        report = plan.apply()
+        assert {word for word, count in report.counts.items() if count} == {"applied"}
+        assert store.plan("a.csv", location="Shop").is_empty
+        store.pull("pulled.jsonl")
+        assert store.plan("pulled.jsonl").is_empty
+        store.pull("pulled.csv", format="shopify-csv", location="Shop")
+        assert store.plan("pulled.csv", location="Shop").is_empty
+
+
+def test_an_edited_price_is_the_only_change_and_is_taken_back(store: storebridge.Store) -> None:
+    with store:
+        store.plan([tee()]).apply()
+        before = store.products.find("handle:tee")
+        plan = store.edit("handle = 'tee'", set={"price": "1.00"})
+        plan.apply()
+        after = store.products.find("handle:tee")
+        assert isinstance(before, Product)
+        assert isinstance(after, Product)
+        assert {str(each.price) for each in after.variants} == {"1.00 EUR"}
+        plan.undo("back.plan").apply()
+        again = store.products.find("handle:tee")
+        assert isinstance(again, Product)
+        assert again.variants == before.variants

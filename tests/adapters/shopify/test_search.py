@@ -1,0 +1,104 @@
+"""Searches: known filters, quoted values, warnings that are errors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from storebridge.errors import BadAnswer
+from storebridge.flow import Flow, Response, Send
+from storebridge.testing.sandbox import answer
+from storebridge_shopify.graphql import call
+from storebridge_shopify.lookup import by_handle, by_sku, handle_form, ids_of
+from storebridge_shopify.search import any_of, both, since, term
+
+
+def served(flow: Flow[Any], *answers: dict[str, Any]) -> Any:
+    """Return what a flow returns that gets these answers, and the requests it sent."""
+    sent, found = [], list(answers)
+    response: Response | None = None
+    try:
+        while True:
+            instruction = flow.send(response)
+            assert isinstance(instruction, Send)
+            sent.append(instruction.request)
+            response = answer(200, found.pop(0))
+    except StopIteration as done:
+        return done.value, sent
+
+
+def test_values_are_quoted_whole() -> None:
+    assert term("sku", "A,B: (x) 'y' \\") == "sku:'A,B: (x) \\'y\\' \\\\'"
+
+
+def test_an_unknown_filter_is_never_sent() -> None:
+    with pytest.raises(ValueError, match="no known filter"):
+        term("skew", "x")
+
+
+def test_conditions_are_in_parentheses() -> None:
+    either = any_of([term("sku", "a"), term("sku", "b")])
+    assert both(either, "", term("status", "draft")) == (
+        "((sku:'a' OR sku:'b')) AND (status:'draft')"
+    )
+    assert both("") is None
+
+
+def test_changes_are_asked_for_with_an_overlap() -> None:
+    time = datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC)
+    assert since(time) == "updated_at:>='2026-01-02T03:02:05Z'"
+
+
+def test_a_search_that_was_ignored_in_part_is_an_error() -> None:
+    warning = {"message": "Invalid search field for this query.", "code": "invalid_field"}
+    ignored = {
+        "data": {"productVariants": {"nodes": []}},
+        "extensions": {"search": [{"warnings": [warning]}]},
+    }
+    variables = {"first": 1, "query": "sku:'a'"}
+    with pytest.raises(BadAnswer, match="ignored a part"):
+        served(call("variants_by_sku", variables), ignored)
+    _, (request,) = served(call("variants_by_sku", variables), {"data": {}})
+    assert request.headers["shopify-search-query-debug"] == "1"
+
+
+def page(*rows: tuple[str, str], more: bool = False) -> dict[str, Any]:
+    nodes = [{"id": "v", "sku": sku, "product": {"id": product}} for sku, product in rows]
+    info = {"hasNextPage": more, "endCursor": "c"}
+    return {"data": {"productVariants": {"nodes": nodes, "pageInfo": info}}}
+
+
+def test_what_a_search_brings_besides_is_left_out() -> None:
+    found, _ = served(by_sku(["A"]), page(("A", "p1"), ("A-2", "p2"), ("a", "p3")))
+    assert found == ["p1"]
+
+
+def test_a_search_that_brings_everything_ends() -> None:
+    with pytest.raises(BadAnswer, match="none of them"):
+        served(by_sku(["A"]), page(("B", "p1"), more=True))
+
+
+def test_handles_are_looked_up_exactly_and_many_at_once() -> None:
+    handles = [f"Tee {number}" for number in range(26)]
+    first = {f"p{n}": {"id": f"id{n}", "handle": f"tee-{n}"} for n in range(25)}
+    found, requests = served(
+        by_handle("products_by_handle", handles), {"data": first}, {"data": {"p0": None}}
+    )
+    assert found == {f"tee-{n}": f"id{n}" for n in range(25)}
+    assert [request.cost for request in requests] == [25, 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("  Große Tasse! ", "große-tasse"), ("a_b--c", "a-b-c"), ("漢字", "漢字"), ("-", "")],
+)
+def test_handles_have_the_platforms_form(given: str, kept: str) -> None:
+    assert handle_form(given) == kept
+    assert handle_form(kept) == kept
+
+
+def test_only_ids_of_the_type_are_asked_for() -> None:
+    keys = ["id:gid://shopify/Product/1", "id:7", "id:gid://shopify/Collection/1", "handle:x"]
+    assert ids_of(keys, "Product") == ["gid://shopify/Product/1"]

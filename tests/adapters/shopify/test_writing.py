@@ -1,0 +1,382 @@
+"""The traps of Shopify that lose data, one test or more for each."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.adapters.shopify.shop import Shop, eur, operation, tee
+
+from storebridge.adapter import Change
+from storebridge.flow import Request, Response, Status
+from storebridge.models import (
+    InventoryLevel,
+    MarketPrice,
+    Media,
+    Metafield,
+    Money,
+    Option,
+    Product,
+    Translation,
+    Variant,
+)
+from storebridge.testing.rig import creation
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+# -- creating
+
+
+def test_a_new_product_is_a_draft_in_no_channel_unless_it_is_asked_for(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    live = shop.read(id_)
+    assert (live.status, live.channels) == ("draft", ())
+
+
+def test_a_create_is_one_call_with_its_stock(shop: Shop) -> None:
+    stock = (InventoryLevel(location="Shop", available=7),)
+    variant = Variant(sku="A", price=eur("1.00"), inventory=stock)
+    shop.write("product", creation(Product(handle="a", title="A", variants=(variant,))))
+    assert shop.operations == ["ProductSet"]
+    [live] = shop.engine.run(shop.adapter.records("product").fetch(["handle:a"], None))
+    assert live.variants[0].inventory == stock
+
+
+def test_a_create_overwrites_no_product_that_has_the_handle(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    [outcome] = shop.write("product", creation(tee(title="Another")))
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "conflict")
+    assert shop.read(id_).title == "Tee"
+
+
+def test_a_price_in_another_currency_is_refused_before_anything_is_sent(shop: Shop) -> None:
+    variant = Variant(price=Money("1.00", "USD"))
+    [outcome] = shop.write("product", creation(Product(title="A", variants=(variant,))))
+    assert "not in the shop's currency" in outcome.message
+    assert shop.sent == []
+
+
+# -- lists that replace
+
+
+def test_a_price_alone_never_sends_a_list_of_variants(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    first = shop.read(id_).variants[0]
+    shop.sent.clear()
+    shop.update(id_, Product(variants=(Variant(id=first.id, price=eur("5.00")),)))
+    assert shop.operations == ["VariantsUpdate"]
+    live = shop.read(id_)
+    assert [str(each.price) for each in live.variants] == ["5.00 EUR", "19.90 EUR", "19.90 EUR"]
+
+
+def test_a_new_variant_leaves_the_others_with_their_ids_and_values(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    before = shop.read(id_).variants
+    outcome = shop.update(
+        id_, Product(variants=(Variant(sku="tee-XL", options=("XL",), price=eur("25.00")),))
+    )
+    assert outcome.status is Status.APPLIED
+    after = shop.read(id_)
+    assert after.variants[:3] == before
+    assert after.variants[3].options == ("XL",)
+    assert after.options == (Option(name="Size", values=("S", "M", "L", "XL")),)
+
+
+def test_a_variant_is_taken_out_alone(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    before = shop.read(id_).variants
+    shop.update(id_, Product(variants=()), removed={"variants": (f"id:{before[1].id}",)})
+    assert [each.id for each in shop.read(id_).variants] == [before[0].id, before[2].id]
+
+
+def test_a_renamed_option_keeps_its_variants(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    before = shop.read(id_).variants
+    shop.update(id_, Product(options=(Option(name="Größe", values=("S", "M", "L")),)))
+    live = shop.read(id_)
+    assert live.options == (Option(name="Größe", values=("S", "M", "L")),)
+    assert [each.id for each in live.variants] == [each.id for each in before]
+
+
+def test_a_new_option_needs_a_value_of_every_variant(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    options = (Option(name="Size", values=("S", "M", "L")), Option(name="Cut", values=("a",)))
+    outcome = shop.update(id_, Product(options=options))
+    assert outcome.status is Status.FAILED
+    assert "'Cut' is new" in outcome.message
+    assert len(shop.read(id_).variants) == 3
+
+
+def test_a_product_without_options_gets_some_and_loses_its_only_variant(shop: Shop) -> None:
+    [id_] = shop.create(Product(handle="a", title="A", variants=(Variant(price=eur("1.00")),)))
+    wanted = tee("a")
+    shop.update(id_, Product(options=wanted.options, variants=wanted.variants))
+    live = shop.read(id_)
+    assert [each.options for each in live.variants] == [("S",), ("M",), ("L",)]
+
+
+def test_a_lost_answer_makes_no_variant_twice() -> None:
+    def lose(request: Request, sandbox: Any) -> Response:
+        answer = sandbox(request)
+        assert isinstance(request.body, bytes)
+        if armed and b"mutation ProductSet" in request.body:
+            armed.pop()
+            return Response(status=502, body=b"<html>")
+        return answer
+
+    armed: list[bool] = []
+    shop = Shop(lose)
+    [id_] = shop.create(tee())
+    armed.append(True)
+    new = Variant(sku="tee-XL", options=("XL",), price=eur("25.00"))
+    outcome = shop.update(id_, Product(variants=(new,)))
+    assert outcome.status is Status.APPLIED, outcome
+    sent = [each["input"]["variants"] for each in shop.variables("ProductSet")]
+    assert ["id" in row for row in sent[-2]] == [True, True, True, False]
+    assert all("id" in row for row in sent[-1]), "what the lost call made was not looked for"
+    assert [each.options[0] for each in shop.read(id_).variants] == ["S", "M", "L", "XL"]
+
+
+def test_a_variant_gets_another_option_value_and_stays_itself(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    before = shop.read(id_).variants
+    moved = Variant(id=before[1].id, options=("XL",))
+    outcome = shop.update(id_, Product(variants=(moved,)))
+    assert outcome.status is Status.APPLIED, outcome
+    after = shop.read(id_).variants
+    assert [each.options for each in after] == [("S",), ("XL",), ("L",)]
+    assert [each.id for each in after] == [each.id for each in before]
+
+
+def test_what_a_killed_run_may_have_made_is_unknown_if_it_looks_different(shop: Shop) -> None:
+    [id_] = shop.create(tee(title="Somebody else's"))
+    change = creation(tee())
+    [outcome] = shop.write("product", change, uncertain=frozenset({change.id}))
+    assert outcome.status is Status.UNKNOWN
+    assert "other values" in outcome.message
+    assert shop.read(id_).title == "Somebody else's"
+    assert "ProductSet" not in shop.operations
+
+
+def test_what_a_killed_run_made_is_adopted(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    change = creation(tee())
+    [outcome] = shop.write("product", change, uncertain=frozenset({change.id}))
+    assert (outcome.status, outcome.id) == (Status.APPLIED, id_)
+
+
+def test_metafields_are_set_apart_and_the_others_stay(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    one = Metafield(namespace="kit", key="one", value="1")
+    two = Metafield(namespace="kit", key="two", value="a\nb")
+    shop.update(id_, Product(metafields=(one, two)), "metafields")
+    shop.update(id_, Product(metafields=()), "metafields", removed={"metafields": ("kit.one",)})
+    [live] = shop.read(id_).metafields
+    assert (live.key, live.value, live.type) == ("two", "a\nb", "multi_line_text_field")
+
+
+# -- stock
+
+
+def stocked(shop: Shop, *products: Product) -> list[tuple[str, str]]:
+    """Return the ids of products with one variant and 5 pieces, and of their variants."""
+    stock = (InventoryLevel(location="Shop", available=5),)
+    variant = Variant(price=eur("1.00"), inventory=stock)
+    ids = shop.create(*(each.but(variants=(variant,)) for each in products))
+    found = [(id_, shop.read(id_).variants[0].id) for id_ in ids]
+    shop.sent.clear()
+    return found
+
+
+def change(name: str, product: str, variant: str, now: int, before: int | None) -> Change[Any]:
+    def level(available: int) -> Product:
+        stock = (InventoryLevel(location="Shop", available=available),)
+        return Product(variants=(Variant(id=variant, inventory=stock),))
+
+    was = None if before is None else level(before)
+    return Change(
+        id=name, action="update", part="core", record_id=product, desired=level(now), before=was
+    )
+
+
+def test_stock_of_many_products_is_one_call_that_names_what_it_replaces(shop: Shop) -> None:
+    held = stocked(shop, Product(handle="a", title="A"), Product(handle="b", title="B"))
+    changes = [change(str(n), *ids, 9, 5) for n, ids in enumerate(held)]
+    outcomes = shop.write("product", *changes)
+    assert {each.status for each in outcomes} == {Status.APPLIED}
+    assert shop.operations == ["InventorySet"]
+    [sent] = shop.variables("InventorySet")
+    assert [row["changeFromQuantity"] for row in sent["input"]["quantities"]] == [5, 5]
+    assert [shop.read(id_).variants[0].inventory[0].available for id_, _ in held] == [9, 9]
+
+
+def test_stock_that_changed_since_is_a_conflict_and_the_others_are_set(shop: Shop) -> None:
+    held = stocked(shop, Product(handle="a", title="A"), Product(handle="b", title="B"))
+    first, second = shop.write(
+        "product", change("1", *held[0], 9, before=4), change("2", *held[1], 9, before=5)
+    )
+    assert (first.status, first.cause) == (Status.FAILED, "conflict")
+    assert second.status is Status.APPLIED
+    assert [shop.read(id_).variants[0].inventory[0].available for id_, _ in held] == [5, 9]
+
+
+def test_the_key_of_a_stock_call_is_the_same_when_the_batch_comes_again(shop: Shop) -> None:
+    [held] = stocked(shop, Product(handle="a", title="A"))
+    for _ in range(2):
+        shop.write("product", change("1", *held, 9, 5), id="same")
+    shop.write("product", change("1", *held, 9, 5), id="another")
+    keys = [each["key"] for each in shop.variables("InventorySet")]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_stock_that_may_be_set_already_is_looked_at_first(shop: Shop) -> None:
+    [held] = stocked(shop, Product(handle="a", title="A"))
+    shop.write("product", change("1", *held, 9, 5))
+    shop.sent.clear()
+    [again] = shop.write("product", change("1", *held, 9, 5), uncertain=frozenset({"1"}))
+    assert again.status is Status.APPLIED
+    assert shop.operations == ["VariantsById"]
+
+
+def test_stock_where_an_item_was_never_kept_is_activated(shop: Shop) -> None:
+    [(product, variant)] = stocked(shop, Product(handle="a", title="A"))
+    stock = (InventoryLevel(location="Warehouse", available=3),)
+    outcome = shop.update(product, Product(variants=(Variant(id=variant, inventory=stock),)))
+    assert outcome.status is Status.APPLIED, outcome
+    levels = {each.location: each.available for each in shop.read(product).variants[0].inventory}
+    assert levels == {"Shop": 5, "Warehouse": 3}
+
+
+def test_a_location_has_to_be_named_where_there_are_several(shop: Shop) -> None:
+    [(product, variant)] = stocked(shop, Product(handle="a", title="A"))
+    stock = (InventoryLevel(available=3),)
+    outcome = shop.update(product, Product(variants=(Variant(id=variant, inventory=stock),)))
+    assert "several locations" in outcome.message
+
+
+# -- pictures
+
+
+def test_a_picture_is_followed_until_it_fails_and_the_message_says_why(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    media = (Media(url="https://dead.example/a.jpg"),)
+    outcome = shop.update(id_, Product(media=media), "media")
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "rejected")
+    assert "can't use a.jpg" in outcome.message
+    assert "Files" in shop.operations
+
+
+def test_a_source_of_two_products_is_taken_in_once(shop: Shop) -> None:
+    ids = shop.create(tee("a"), tee("b"))
+    media = (Media(url="https://shop.example/a.jpg", alt="A"),)
+    told = [shop.update(id_, Product(media=media), "media").media for id_ in ids]
+    assert told[0] == told[1] != {}
+    sources = [
+        each.get("originalSource", "")
+        for sent in shop.variables("ProductSetMedia")
+        for each in sent["input"]["files"]
+    ]
+    assert sources == ["https://shop.example/a.jpg", ""]
+
+
+def test_a_new_picture_leaves_the_others(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    for name in "ab":
+        media = (Media(url=f"https://shop.example/{name}.jpg", alt=name),)
+        shop.update(id_, Product(media=media), "media")
+    assert [each.alt for each in shop.read(id_).media] == ["a", "b"]
+
+
+def test_a_picture_that_only_a_variant_shows_joins_the_products(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    first = shop.read(id_).variants[0]
+    shown = Variant(id=first.id, media=("https://shop.example/v.jpg",))
+    outcome = shop.update(id_, Product(variants=(shown,)), "media")
+    assert outcome.status is Status.APPLIED, outcome
+    live = shop.read(id_)
+    assert live.variants[0].media == (live.media[0].url,)
+    shop.update(id_, Product(variants=(Variant(id=first.id, media=()),)), "media")
+    assert shop.read(id_).variants[0].media == ()
+
+
+# -- markets, languages, channels
+
+
+def test_prices_of_many_products_in_a_market_are_one_call(shop: Shop) -> None:
+    ids = shop.create(tee("a"), tee("b"))
+    price = MarketPrice(market="switzerland", price=Money("9.00", "CHF"), compare_at_price=None)
+    changes = []
+    for id_ in ids:
+        rows = tuple(Variant(id=v.id, market_prices=(price,)) for v in shop.read(id_).variants)
+        desired = Product(variants=rows)
+        changes.append(
+            Change(id=id_, action="update", part="prices", record_id=id_, desired=desired)
+        )
+    shop.sent.clear()
+    outcomes = shop.write("product", *changes)
+    assert {each.status for each in outcomes} == {Status.APPLIED}
+    assert shop.operations == ["FixedPricesAdd"]
+    for id_ in ids:
+        assert [v.market_prices[0].price for v in shop.read(id_).variants] == [price.price] * 3
+
+
+def test_a_market_price_alone_keeps_its_compare_at_price(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    variant = shop.read(id_).variants[0].id
+
+    def priced(**given: Any) -> Product:
+        prices = (MarketPrice(market="switzerland", **given),)
+        return Product(variants=(Variant(id=variant, market_prices=prices),))
+
+    both = {"price": Money("9.00", "CHF"), "compare_at_price": Money("12.00", "CHF")}
+    shop.update(id_, priced(**both), "prices")
+    shop.update(id_, priced(price=Money("8.00", "CHF")), "prices")
+    [live] = shop.read(id_).variants[0].market_prices
+    assert (str(live.price), str(live.compare_at_price)) == ("8.00 CHF", "12.00 CHF")
+
+
+def test_a_translation_goes_with_the_digest_of_its_text(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    wanted = Translation(locale="de", field="title", value="Hemd")
+    outcome = shop.update(id_, Product(translations=(wanted,)), "translations")
+    assert outcome.status is Status.APPLIED, outcome
+    assert shop.read(id_).translations == (wanted,)
+    empty = Translation(locale="de", field="description_html", value="<p>x</p>")
+    outcome = shop.update(id_, Product(translations=(empty,)), "translations")
+    assert "is empty" in outcome.message
+    removed = {"translations": ("de:title",)}
+    shop.update(id_, Product(translations=()), "translations", removed=removed)
+    assert shop.read(id_).translations == ()
+
+
+def test_channels_are_the_ones_that_are_given(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    shop.update(id_, Product(channels=("Online Store", "Point of Sale")), "publication")
+    shop.update(id_, Product(channels=("Point of Sale",)), "publication")
+    assert shop.read(id_).channels == ("Point of Sale",)
+    outcome = shop.update(id_, Product(channels=("Mars",)), "publication")
+    assert "no sales channel 'Mars'" in outcome.message
+
+
+def test_every_request_says_its_operation_and_costs_what_the_sandbox_counts() -> None:
+    costs: list[tuple[str, float, float]] = []
+
+    def look(request: Request, sandbox: Any) -> Response:
+        answer = sandbox(request)
+        if isinstance(request.body, bytes) and b'"query"' in request.body:
+            body = json.loads(request.body)
+            said = json.loads(answer.body)["extensions"]["cost"]["requestedQueryCost"]
+            costs.append((operation(body), request.cost, said))
+        return answer
+
+    shop = Shop(look)
+    [id_] = shop.create(tee())
+    shop.update(id_, Product(media=(Media(url="https://shop.example/a.jpg"),)), "media")
+    shop.read(id_)
+    assert len(costs) > 8
+    assert [each for each in costs if each[1] != each[2]] == []
