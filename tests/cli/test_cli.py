@@ -237,6 +237,9 @@ def test_a_locked_store_is_5(cli: Cli, shop: Store) -> None:
 def test_a_plan_for_another_store_is_5(cli: Cli) -> None:
     cli("plan", source(TEE), "--to", URL, "-o", "a.plan")
     cli("apply", "a.plan", "--to", "local:other.db", code=5)
+    assert "there is no store file other.db" in cli.err
+    cli("plan", source(TEE), "--to", "local:other.db", "-o", "b.plan")
+    cli("apply", "a.plan", "--to", "local:other.db", code=5)
     assert "not for local:other.db" in cli.err
 
 

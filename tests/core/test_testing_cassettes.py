@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import gzip
 import json
 from collections.abc import Iterator
@@ -52,6 +53,13 @@ def shop(request: Request) -> Response:
     found = answer(200, {**doc, **more})
     headers = {**found.headers, "x-total": "1", "set-cookie": "session=1", "server": "nginx"}
     return Response(status=200, headers=headers, body=found.body)
+
+
+@pytest.fixture(autouse=True)
+def _unpatched() -> Iterator[None]:
+    """Let go of vcrpy's patches: a cassette that can't be written keeps them until it is gone."""
+    yield
+    gc.collect()
 
 
 @contextmanager
