@@ -15,7 +15,7 @@ from storebridge_woocommerce import fields
 from storebridge_woocommerce.batches import FATAL, Item, Result, create, update
 from storebridge_woocommerce.library import LIMITS, Library, fetched
 from storebridge_woocommerce.reading import NAMESPACE
-from storebridge_woocommerce.records import WooRecords, failed, unknown
+from storebridge_woocommerce.records import WooRecords, failed, outcomes
 from storebridge_woocommerce.site import Facts, Site
 from storebridge_woocommerce.text import (
     inline_form,
@@ -234,24 +234,8 @@ class CollectionRecords(WooRecords[Collection]):
     ) -> Flow[None]:
         made = [r for r in results.values() if not isinstance(r, StorebridgeError)]
         records = {c.id: c for c in (yield from self.whole(made, facts, None))}
-        outcomes = []
-        for change in changes:
-            result = results.get(change.id)
-            if result is None:
-                outcomes += [unknown(change)] if all_ else []
-            elif isinstance(result, StorebridgeError):
-                outcomes.append(failed(change, result))
-            else:
-                number = str(result["id"])
-                outcomes.append(
-                    Outcome(
-                        change=change.id,
-                        status=Status.APPLIED,
-                        id=number,
-                        record=records[number],
-                    )
-                )
-        yield from report(outcomes)
+        said = [change for change in changes if all_ or change.id in results]
+        yield from report(outcomes(said, results, lambda doc: records[str(doc["id"])]))
 
     def _body(self, change: Change[Collection], batch: Batch[Collection]) -> Flow[dict[str, Any]]:
         desired, given = change.desired, change.desired.given

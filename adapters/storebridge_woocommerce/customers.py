@@ -7,16 +7,16 @@ from datetime import UTC
 from typing import Any, ClassVar
 
 from storebridge.adapter import Batch, Change, Page, Query
-from storebridge.errors import Rejected, StorebridgeError
-from storebridge.flow import Flow, Outcome, Status, report
+from storebridge.errors import Rejected
+from storebridge.flow import Flow, report
 from storebridge.models import Address, Customer
 from storebridge_woocommerce import fields
-from storebridge_woocommerce.batches import Item, Result, create, update
+from storebridge_woocommerce.batches import Item, create, update
 from storebridge_woocommerce.normal import metafield
 from storebridge_woocommerce.people import address_of, address_payload
 from storebridge_woocommerce.prices import time_of
 from storebridge_woocommerce.reading import MARK, metafields_of
-from storebridge_woocommerce.records import WooRecords, failed, mark, unknown
+from storebridge_woocommerce.records import WooRecords, failed, mark, outcomes
 from storebridge_woocommerce.site import Facts
 from storebridge_woocommerce.text import plain, term_form
 from storebridge_woocommerce.walk import rows_of
@@ -112,31 +112,15 @@ class CustomerRecords(WooRecords[Customer]):
             uncertain=batch.uncertain,
         )
         asked = {item.key for item in items}
-        yield from report(self._outcomes([c for c in changes if c.id in asked], results, facts))
+        sent = [change for change in changes if change.id in asked]
+        yield from report(outcomes(sent, results, lambda doc: self.read(doc, facts)))
 
     def update(self, changes: Sequence[Change[Customer]], batch: Batch[Customer]) -> Flow[None]:
         """Write the given fields of customers."""
         facts = yield from self.site.known()
         items = [Item(c.id, c.id, _body(c), int(c.record_id)) for c in changes]
         results = yield from update(self.path, items, self.pace)
-        yield from report(self._outcomes(changes, results, facts))
-
-    def _outcomes(
-        self, changes: Sequence[Change[Customer]], results: Mapping[str, Result], facts: Facts
-    ) -> list[Outcome]:
-        outcomes = []
-        for change in changes:
-            result = results.get(change.id)
-            if result is None:
-                outcomes.append(unknown(change))
-            elif isinstance(result, StorebridgeError):
-                outcomes.append(failed(change, result))
-            else:
-                record = self.read(result, facts)
-                outcomes.append(
-                    Outcome(change=change.id, status=Status.APPLIED, id=record.id, record=record)
-                )
-        return outcomes
+        yield from report(outcomes(changes, results, lambda doc: self.read(doc, facts)))
 
     def _look(self, items: Sequence[Item]) -> Flow[dict[str, Doc]]:
         rows = yield from self.look_up([f"email:{item.body['email']}" for item in items], "")

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, TypeVar
 
 from storebridge.adapter import Batch, Change
 from storebridge.errors import NotFound, Rejected, StorebridgeError
-from storebridge.flow import Flow, Outcome, Status, report
+from storebridge.flow import Flow, report
 from storebridge.models import Record
 from storebridge_woocommerce.batches import Item, Result, create, update
 from storebridge_woocommerce.lookup import Lookup
-from storebridge_woocommerce.records import WooRecords, failed, unknown
+from storebridge_woocommerce.records import WooRecords, failed, outcomes
 from storebridge_woocommerce.site import Facts
 from storebridge_woocommerce.text import sluglike
 from storebridge_woocommerce.walk import MOST, rows_of
@@ -92,19 +92,9 @@ class FlatRecords(WooRecords[R]):
         facts: Facts = yield from self.site.known()
         docs = [row for row in results.values() if not isinstance(row, StorebridgeError)]
         records = {r.id: r for r in (yield from self.whole(docs, facts, None))}
-        asked, outcomes = {item.key for item in items}, []
-        for change in (each for each in changes if each.id in asked):
-            result = results.get(change.id)
-            if result is None:
-                outcomes.append(unknown(change))
-            elif isinstance(result, StorebridgeError):
-                outcomes.append(failed(change, result))
-            else:
-                record = records[str(result["id"])]
-                outcomes.append(
-                    Outcome(change=change.id, status=Status.APPLIED, id=record.id, record=record)
-                )
-        yield from report(outcomes)
+        asked = {item.key for item in items}
+        sent = [change for change in changes if change.id in asked]
+        yield from report(outcomes(sent, results, lambda doc: records[str(doc["id"])]))
 
 
 def handles(path: str, numbers: set[int]) -> Flow[dict[int, str]]:

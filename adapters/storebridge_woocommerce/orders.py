@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from storebridge.adapter import Batch, Change, Field, Query
-from storebridge.errors import NotFound, Rejected, StorebridgeError
-from storebridge.flow import Flow, Outcome, Status, report
+from storebridge.errors import NotFound, Rejected
+from storebridge.flow import Flow, report
 from storebridge.models import (
     Adjustment,
     Amount,
@@ -27,13 +27,13 @@ from storebridge.models import (
 )
 from storebridge.wire import amount
 from storebridge_woocommerce import aftermath, fields
-from storebridge_woocommerce.batches import Item, Result, create, update
+from storebridge_woocommerce.batches import Item, create, update
 from storebridge_woocommerce.names import KEPT, Names, keeping, kept, marks, names, renaming
 from storebridge_woocommerce.normal import metafield
 from storebridge_woocommerce.people import address_of, address_payload
 from storebridge_woocommerce.prices import time_of
 from storebridge_woocommerce.reading import metafields_of
-from storebridge_woocommerce.records import WooRecords, failed, since, unknown
+from storebridge_woocommerce.records import WooRecords, failed, outcomes, since
 from storebridge_woocommerce.site import Facts, Site
 from storebridge_woocommerce.walk import MOST, rows_of
 from storebridge_woocommerce.writing import metadata, without
@@ -211,7 +211,8 @@ class OrderRecords(WooRecords[Order]):
             uncertain=batch.uncertain,
         )
         asked = {item.key for item in items}
-        yield from report(self._outcomes([c for c in changes if c.id in asked], results, facts))
+        sent = [change for change in changes if change.id in asked]
+        yield from report(outcomes(sent, results, lambda doc: self.read(doc, facts)))
 
     def update(self, changes: Sequence[Change[Order]], batch: Batch[Order]) -> Flow[None]:
         """Write status, note, addresses, parcels and metadata of orders; comments one by one."""
@@ -240,24 +241,8 @@ class OrderRecords(WooRecords[Order]):
         if renamed:
             self._names = Names(self.path)
         asked = {item.key for item in items}
-        yield from report(self._outcomes([c for c in changes if c.id in asked], results, facts))
-
-    def _outcomes(
-        self, changes: Sequence[Change[Order]], results: Mapping[str, Result], facts: Facts
-    ) -> list[Outcome]:
-        outcomes = []
-        for change in changes:
-            result = results.get(change.id)
-            if result is None:
-                outcomes.append(unknown(change))
-            elif isinstance(result, StorebridgeError):
-                outcomes.append(failed(change, result))
-            else:
-                record = self.read(result, facts)
-                outcomes.append(
-                    Outcome(change=change.id, status=Status.APPLIED, id=record.id, record=record)
-                )
-        return outcomes
+        sent = [change for change in changes if change.id in asked]
+        yield from report(outcomes(sent, results, lambda doc: self.read(doc, facts)))
 
     def _look(self, items: Sequence[Item]) -> Flow[dict[str, Doc]]:
         """Return the orders that were made under an item's names."""

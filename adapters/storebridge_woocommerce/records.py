@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -12,14 +12,14 @@ from storebridge.adapter import Batch, Change, Page, Query, Records
 from storebridge.errors import NotFound, OutcomeUnknown, StorebridgeError
 from storebridge.flow import Flow, Outcome, Request, RequestKind, Status, report, send
 from storebridge.models import Model, Record
-from storebridge_woocommerce.batches import FATAL, Pace
+from storebridge_woocommerce.batches import FATAL, Pace, Result
 from storebridge_woocommerce.site import Facts, Site
-from storebridge_woocommerce.walk import MOST, Walked, every, rows_of, walk
+from storebridge_woocommerce.walk import MOST, Walked, rows_of, walk
 
 if TYPE_CHECKING:
     from storebridge_woocommerce.adapter import WooCommerceSettings
 
-__all__ = ["WooRecords", "failed", "holds", "mark", "since", "unknown"]
+__all__ = ["WooRecords", "failed", "holds", "mark", "outcomes", "since", "unknown"]
 
 R = TypeVar("R", bound=Record)
 Doc = Mapping[str, Any]
@@ -140,10 +140,6 @@ class WooRecords(Records[R]):
             found += [r for r in (yield from rows_of(self.path, params)) if str(r["id"]) in wanted]
         return found
 
-    def all_rows(self, *params: tuple[str, str]) -> Flow[list[Doc]]:
-        """Return every row, as far as some parameters ask for it."""
-        return (yield from every(self.path, params))
-
     def _deleted(self, change: Change[R]) -> Flow[Outcome]:
         request = Request(
             method="DELETE",
@@ -191,6 +187,23 @@ def holds(desired: Any, live: Any) -> bool:
     if isinstance(desired, tuple) and isinstance(live, tuple):
         return len(desired) == len(live) and all(map(holds, desired, live))
     return bool(desired == live)
+
+
+def outcomes(
+    changes: Sequence[Change[Any]], results: Mapping[str, Result], read: Callable[[Doc], Record]
+) -> list[Outcome]:
+    """Return what became of changes: the record that the shop shows, its error, or unknown."""
+    told = []
+    for change in changes:
+        result = results.get(change.id)
+        if result is None:
+            told.append(unknown(change))
+        elif isinstance(result, StorebridgeError):
+            told.append(failed(change, result))
+        else:
+            applied, record = Status.APPLIED, read(result)
+            told.append(Outcome(change=change.id, status=applied, id=record.id, record=record))
+    return told
 
 
 def unknown(change: Change[Any]) -> Outcome:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from storebridge.errors import BadAnswer, NotFound, StorebridgeError
+from storebridge.errors import BadAnswer, NotFound
 from storebridge.flow import Flow
 from storebridge_woocommerce.batches import Item, Pace, Result, create, delete, update
 from storebridge_woocommerce.fields import VARIATION_KEYS
@@ -118,8 +118,3 @@ def _values(attributes: Sequence[Doc]) -> set[tuple[str, str]]:
         )
         for each in attributes
     }
-
-
-def first_error(results: Mapping[str, Result]) -> StorebridgeError | None:
-    """Return one of the errors among some results."""
-    return next((each for each in results.values() if isinstance(each, StorebridgeError)), None)
