@@ -74,3 +74,25 @@ def test_woocommerce_is_measured_against_its_sandbox() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("| create 2 simple products: ") == 4
+
+
+def test_shopify_is_measured_against_a_loop_that_sends_the_same_bodies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    shopify = script("shopify")
+    meter = shopify.Meter(100, tmp_path / "shop")
+    sent = []
+    answer = meter.sandbox
+    meter.sandbox = lambda request: sent.append(json.loads(request.body)) or answer(request)
+    with meter.store as store:
+        shopify.STEPS["write"](store, 2, tmp_path)
+    assert sent == [shopify.body(0), shopify.body(1)]
+
+
+def test_shopify_is_measured_against_its_sandbox_and_against_the_official_client() -> None:
+    for part, rows in (("rows", 4), ("jobs", 2), ("client", 2)):
+        command = [sys.executable, str(BENCHMARKS / "shopify.py"), "--products=3", f"--only={part}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert sum(line.startswith("| ") for line in done.stdout.splitlines()) == rows

@@ -12,7 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from storebridge.adapter import Adapter, Credentials, Records
 from storebridge.errors import ConfigError, NotSupported, StorebridgeError
 from storebridge.flow import Flow, Request, Response, call
-from storebridge.models import Category, Customer, Discount, Location, Market, Review, StoreInfo
+from storebridge.models import (
+    Category,
+    Customer,
+    Discount,
+    Location,
+    Market,
+    Redirect,
+    Review,
+    StoreInfo,
+)
 from storebridge.models.text import Locale
 from storebridge.models.units import LengthUnit, WeightUnit
 from storebridge_local.collections import CollectionRecords
@@ -70,6 +79,7 @@ class LocalAdapter(Adapter):
             LocalRecords(self._database, Customer, finds=("email",)),
             OrderRecords(self._database),
             LocalRecords(self._database, Review, finds=("text",)),
+            LocalRecords(self._database, Redirect, required="path"),
         )
         self._kinds = {records.model.kind: records for records in kinds}
 

@@ -26,10 +26,13 @@ __all__ = [
     "Action",
     "Adapter",
     "Batch",
+    "BulkLimits",
     "Change",
+    "Cost",
     "Credentials",
     "Field",
     "Fit",
+    "Grant",
     "Level",
     "Limits",
     "MediaLimits",
@@ -38,6 +41,7 @@ __all__ = [
     "Query",
     "Records",
     "Status",
+    "Way",
 ]
 
 T = TypeVar("T", bound=Record)
@@ -59,6 +63,9 @@ PARTS = (
 )
 
 Action = Literal["create", "update", "delete"]
+
+#: How changes are made: by requests of their own, or as lines of a job that the platform runs.
+Way = Literal["direct", "bulk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,8 @@ class Change(Generic[T]):
     """The same fields as the plan read them; None for a create."""
     removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Elements to take out of merging lists, by field: their keys ("id:7")."""
+    media: Mapping[str, str] = field(default_factory=dict)
+    """The ids of media that its sources became before, by their keys ("url:…"), where known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +160,8 @@ class Batch(Generic[T]):
     """Platform ids of referenced records, by "kind handle:…": "collection handle:summer"."""
     uncertain: frozenset[str] = frozenset()
     state: Any = None
+    way: Way = "direct"
+    """"bulk" is asked for only of records that have `bulk`; what no job can do goes directly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +176,39 @@ class Limits:
     """Flows at once that are known to be good."""
     max_concurrency: int = 1
     """Flows at once that `speed = "max"` may climb to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What it takes to make changes, known before anything is sent.
+
+    A change that shares a request with others costs a fraction of it.
+    """
+
+    requests: float
+    points: float = 0.0
+    """What the requests take from the store's rate limit."""
+    lines: int = 0
+    """The lines of a job that would make it instead; 0 where no job can."""
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            requests=self.requests + other.requests,
+            points=self.points + other.points,
+            lines=self.lines + other.lines,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkLimits:
+    """How a platform takes many changes as one job, which it works off by itself."""
+
+    changes: int
+    """The most changes of one job."""
+    at_once: int
+    """Jobs that run side by side."""
+    cost: Cost
+    """What one job takes besides its lines: staging, starting, looking how far it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +260,8 @@ class Records(ABC, Generic[T]):
     """
     batch_size: int = 50
     """The most changes that one `write` gets."""
+    shared_size: int = 0
+    """The most of them where they share requests, by `cost`; 0: no more than `batch_size`."""
     fetch_size: int = 50
     """The most keys that one `fetch` gets."""
     shares_media: bool = False
@@ -228,6 +274,8 @@ class Records(ABC, Generic[T]):
     """Whether the store keeps a copy of each picture under an address of its own, so that a
     medium can't be known by the address that it was made of."""
     media_limits: MediaLimits = MediaLimits()
+    bulk: BulkLimits | None = None
+    """How many changes are made as one job; None where the platform has no jobs for them."""
 
     @abstractmethod
     def page(self, query: Query, cursor: str) -> Flow[Page[T]]:
@@ -260,9 +308,42 @@ class Records(ABC, Generic[T]):
         """
         return False
 
+    def cost(self, change: Change[T]) -> Cost | None:
+        """Return what a change takes when it is made directly; None where that isn't known.
+
+        A plan adds it up, says what each way takes, and chooses the cheaper one.
+        """
+        return None
+
     def lanes(self, change: Change[T]) -> tuple[str, ...]:
         """Return what no two flows may touch at once; by default the record itself."""
         return (f"{self.model.kind} {change.record_id or change.key}",)
+
+
+class Grant(ABC):
+    """How a person lets an app in with a browser, which then calls back with a code (OAuth 2)."""
+
+    @abstractmethod
+    def url(self, redirect_uri: str, state: str) -> str:
+        """Return the address that the person opens.
+
+        Args:
+            redirect_uri: where the browser is sent back to; the app must have it registered.
+            state: a random word of the caller's, for this one time.
+        """
+
+    @abstractmethod
+    def code(self, query: str, state: str, now: float) -> str:
+        """Return the code in the query of a callback, once that is proven to be the store's.
+
+        Raises:
+            AuthError: if it isn't: another state, signature, store or time; with the code
+                "access_denied" if it is, and says no.
+        """
+
+    @abstractmethod
+    def exchange(self, code: str, clock: Clock) -> Flow[Credentials]:
+        """Return the first credentials, for a code."""
 
 
 class Adapter(ABC):
@@ -331,6 +412,27 @@ class Adapter(ABC):
         return Credentials()
         yield  # an empty generator: nothing is sent by default
 
+    @property
+    def vault_key(self) -> str:
+        """What credentials that rotate are kept under: the address and the app; "" for others.
+
+        `authorize` then gets the first ones, where settings alone can; `renew` all that follow.
+        """
+        return ""
+
+    def renew(self, kept: Credentials, clock: Clock) -> Flow[Credentials]:
+        """Return credentials in place of kept ones, which end or were refused.
+
+        The engine lets one flow at a time do it, keeps the new ones durably before they are used,
+        and calls it again with the same ones where an answer was lost.
+        """
+        raise NotImplementedError
+
+    @property
+    def grant(self) -> Grant | None:
+        """How a person lets the app in with a browser; None where that isn't the way in."""
+        return None
+
     def prepare(
         self, request: Request, credentials: Credentials, nonce: str, now: float
     ) -> Request:
@@ -344,6 +446,26 @@ class Adapter(ABC):
     def level(self, response: Response) -> Level | None:
         """Return what an answer says about the rate limit."""
         return None
+
+    def notice(self, response: Response) -> str:
+        """Return what an answer warns of besides ("this call goes in 2027-04"); "" for nothing."""
+        return ""
+
+    def lacking(self, kind: str = "") -> tuple[str, ...]:
+        """Return what the credentials may not do, right by right with what needs it.
+
+        Known once `info` was asked: "no scope read_orders, for reading orders". Told when a store
+        is checked, and in a plan before anything is written, there of the kinds that it changes.
+        """
+        return ()
+
+    def probe(self) -> Flow[None]:
+        """Find out what `lacking` tells and `info` can't know; nothing is changed.
+
+        Run when a store is checked.
+        """
+        return
+        yield
 
     def missing(self) -> str:
         """Return why there is no such store (a file is gone), "" where that isn't known.

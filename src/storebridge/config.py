@@ -38,6 +38,7 @@ __all__ = [
     "allow",
     "anchored",
     "env_name",
+    "has_secret",
     "is_secret",
     "is_url",
     "keep_secret",
@@ -184,13 +185,31 @@ def is_secret(name: str) -> bool:
     return not _SECRET_WORDS.isdisjoint(name.lower().split("_"))
 
 
+def has_secret(config: StoreConfig, setting: str) -> bool:
+    """Return whether a named store's secret is in the environment, a file or the keyring."""
+    return _looked_up(config, setting, True) is not None
+
+
 def env_name(store: str, setting: str) -> str:
     """Return the environment variable of a store's setting."""
     return f"STOREBRIDGE_STORES__{re.sub('[^A-Za-z0-9]', '_', store)}__{setting}".upper()
 
 
-def add(name: str, url: str, tags: Sequence[str] = (), live: bool = False) -> Path:
+def add(
+    name: str,
+    url: str,
+    tags: Sequence[str] = (),
+    live: bool = False,
+    options: Mapping[str, str] | None = None,
+) -> Path:
     """Name a store in the nearest storebridge.toml, read only at first; return the file.
+
+    Args:
+        name: in small letters.
+        url: of the store.
+        tags: by which several stores are meant at once.
+        live: whether a person must type its name before anything is written.
+        options: settings of its adapter that are no secrets.
 
     Raises:
         ConfigError: if the name or the URL can't be one, or the name is taken.
@@ -206,6 +225,7 @@ def add(name: str, url: str, tags: Sequence[str] = (), live: bool = False) -> Pa
         table["access"] = "write"
     if live:
         table["live"] = True
+    table |= options or {}
     write(file, with_table(_text(file), name, table))
     return file
 

@@ -100,7 +100,8 @@ def windows(
 
 def look_up(window: Sequence[Chunk]) -> Flow[None]:
     """Find the live record of each record of some chunks, and what stands in its way."""
-    names = dict.fromkeys(name for chunk in window for name in chunk.names())
+    few = len(window) == 1
+    names = dict.fromkeys(name for chunk in window for name in chunk.names(few=few))
     live = yield from fetched(window[0].records, list(names))
     found: dict[str, Record] = {record.id: record for record in live}
     index, taken = Index(found.values()), dict[str, str]()
@@ -134,9 +135,20 @@ class Chunk:
 
     # -- before the lanes are held
 
-    def names(self) -> dict[str, None]:
-        """Return the names by which the records may be found, each record's together."""
-        return {name: None for item in self.items if item.going for name in self._names(item)}
+    def names(self, *, few: bool) -> dict[str, None]:
+        """Return the names to look the records up by, each record's together.
+
+        Each one that is to be new is looked up by the cheapest of its names while the lanes are
+        held; that one is left out unless they are `few`.
+        """
+        later = self.verb == "create" and not few
+        return {
+            name: None
+            for item in self.items
+            if item.going
+            for name in self._names(item)
+            if not (later and name in self._again(item))
+        }
 
     def meet(self, index: Index, found: Mapping[str, Record], taken: dict[str, str]) -> None:
         """Take the live record of each one, and fail those that something stands in the way of.

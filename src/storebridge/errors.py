@@ -131,10 +131,22 @@ class OutcomeUnknown(StorebridgeError):
     what it may have made before it does anything else.
     """
 
-    def __init__(self, message: str, *, request_id: str = "", covers: tuple[str, ...] = ()) -> None:
-        """Say what was sent; `covers` names the changes whose outcome is unknown."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        request_id: str = "",
+        covers: tuple[str, ...] = (),
+        status: int = 0,
+        code: str = "",
+    ) -> None:
+        """Say what was sent; `covers` names the changes whose outcome is unknown.
+
+        `status` and `code` are those of the answer that came, if one did.
+        """
         super().__init__(message)
         self.request_id, self.covers = request_id, covers
+        self.status, self.code = status, code
 
 
 class ApiError(StorebridgeError):

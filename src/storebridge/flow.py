@@ -22,6 +22,7 @@ from storebridge.errors import OutcomeUnknown, StorebridgeError
 from storebridge.models import Record
 
 __all__ = [
+    "Advance",
     "Call",
     "Clock",
     "FilePart",
@@ -38,6 +39,7 @@ __all__ = [
     "Status",
     "Wait",
     "call",
+    "progress",
     "remember",
     "report",
     "send",
@@ -270,13 +272,20 @@ class Remember:
 
 
 @dataclass(frozen=True, slots=True)
+class Advance:
+    """Tell how many changes of a batch a job has worked off, before there are outcomes."""
+
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """Run a function and get its result: the local store's work on SQLite."""
 
     function: Callable[[], Any]
 
 
-Instruction = Send | Wait | Report | Remember | Call
+Instruction = Send | Wait | Report | Remember | Advance | Call
 Flow = Generator[Instruction, Any, T]
 
 
@@ -306,6 +315,11 @@ def report(outcomes: Sequence[Outcome]) -> Flow[None]:
 def remember(state: Any) -> Flow[None]:
     """Keep plain JSON values durably; the batch has them as `state` after a kill."""
     yield Remember(state)
+
+
+def progress(done: int) -> Flow[None]:
+    """Tell how many changes of the batch a job has worked off so far; it is no outcome of any."""
+    yield Advance(done)
 
 
 def call(function: Callable[[], T]) -> Flow[T]:

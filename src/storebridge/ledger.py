@@ -117,10 +117,11 @@ class Ledger:
 
         Sources that came into the store since the plan was made have their ids.
         """
-        desired = change.desired
+        desired, ids = change.desired, dict[str, str]()
         if self.attaches and (wanted := self._origins(desired)):
-            desired = _attached(desired, self._ids(wanted, None))
-        return replace(change, desired=readdressed(desired, self._file))
+            ids = self._ids(wanted, None)
+            desired = _attached(desired, ids)
+        return replace(change, desired=readdressed(desired, self._file), media=ids)
 
     def _file(self, url: str) -> str:
         if local_file(url) is None:

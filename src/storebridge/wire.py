@@ -45,7 +45,9 @@ __all__ = [
     "local_file",
     "moved_to",
     "oauth1",
+    "oauth1_claims",
     "oauth1_header",
+    "oauth1_signature",
     "percent",
     "redact",
     "request_id",
@@ -87,10 +89,10 @@ def loads(data: bytes) -> Any:
             data.decode(),
             object_pairs_hook=_object,
             parse_float=_decimal,
-            parse_int=_short_int if _LONG_NUMBER in data.translate(_DIGITS) else None,
+            parse_int=_short_int if _has_long_number(data) else None,
             parse_constant=_refuse_constant,
         )
-        if _SURROGATE.search(data):
+        if b"\\" in data and _SURROGATE.search(data):
             json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeError as error:
         reason = getattr(error, "reason", "")
@@ -147,35 +149,39 @@ def excerpt(body: bytes, length: int = 200) -> str:
 
 
 _text = json.JSONEncoder(ensure_ascii=False).encode
-_quoted = json.encoder.encode_basestring
+_quoted = json.encoder.encode_basestring  # a TypeError for what is no text
 
 
 def _json(value: Any) -> str:
     """Return JSON text; written here because the json module can't write a Decimal's digits."""
     if isinstance(value, str):
         return _quoted(value)
-    if isinstance(value, (dict, Mapping)):  # most are dicts, and abstract classes are slow to ask
-        return "{" + ",".join(f"{_key(k)}:{_json(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, dict):
+        return "{" + ",".join([_quoted(k) + ":" + _json(v) for k, v in value.items()]) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_json, value)) + "]"
     if isinstance(value, Decimal):
         return amount(value)
     if value is None or isinstance(value, int):
         return _text(value)
+    if isinstance(value, Mapping):  # asked last: abstract classes are slow to ask
+        return _json(dict(value))
     raise TypeError(f"{type(value).__name__} has no JSON form; use Decimal, int or str")
 
 
-def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"a JSON key must be text, not {type(key).__name__}")
-    return _quoted(key)
+def _has_long_number(data: bytes) -> bool:
+    """Return whether there may be a number of too many digits; few bytes say no."""
+    some = data[::20].translate(_DIGITS)  # it hits a hundred digits in a row five times
+    return b"00000" in some and _LONG_NUMBER in data.translate(_DIGITS)
 
 
 def _check_depth(data: bytes) -> None:
     """Raise for too many levels, before any parser recurses; runs at the speed of C."""
-    if data.count(b"[") + data.count(b"{") <= _MAX_DEPTH:
+    if b"\\" in data:
+        data = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    marks = data.translate(_BRACKETS, _NO_MARKS)
+    if marks.count(b"[") <= _MAX_DEPTH:
         return
-    marks = data.replace(rb"\\", b"").replace(rb"\"", b"").translate(_BRACKETS, _NO_MARKS)
     # Two quotes side by side leave everything else inside or outside of texts, as it was.
     levels = _STRING.sub(b"", marks.replace(b'""', b"")).replace(b'"', b"")
     for _ in range(_MAX_DEPTH):
@@ -348,21 +354,30 @@ def oauth1(
         token_secret: the access token's secret.
         digest: the hash of the HMAC.
     """
-    signed = {
-        "oauth_consumer_key": key,
-        "oauth_nonce": nonce,
-        "oauth_signature_method": f"HMAC-{digest.upper()}",
-        "oauth_timestamp": str(int(now)),
-        "oauth_version": "1.0",
-    }
+    signed = {**oauth1_claims(key, nonce, now, digest), "oauth_version": "1.0"}
     if token:
         signed["oauth_token"] = token
     pairs = sorted((percent(k), percent(v)) for k, v in [*params, *signed.items()])
     normal = "&".join(f"{k}={v}" for k, v in pairs)
     base = "&".join((method.upper(), percent(_base_uri(url)), percent(normal)))
+    signature = oauth1_signature(base, secret, token_secret, digest)
+    return {**signed, "oauth_signature": signature}
+
+
+def oauth1_claims(key: str, nonce: str, now: float, digest: Digest) -> dict[str, str]:
+    """Return the OAuth 1.0a parameters that every signed request has, without the signature."""
+    return {
+        "oauth_consumer_key": key,
+        "oauth_nonce": nonce,
+        "oauth_signature_method": f"HMAC-{digest.upper()}",
+        "oauth_timestamp": str(int(now)),
+    }
+
+
+def oauth1_signature(base: str, secret: str, token_secret: str, digest: Digest) -> str:
+    """Return the signature of a base string, which platforms compose in ways of their own."""
     shared = f"{percent(secret)}&{percent(token_secret)}"
-    mac = hmac.digest(shared.encode(), base.encode(), digest)
-    return {**signed, "oauth_signature": base64.b64encode(mac).decode()}
+    return base64.b64encode(hmac.digest(shared.encode(), base.encode(), digest)).decode()
 
 
 def oauth1_header(params: Mapping[str, str]) -> str:
@@ -431,22 +446,47 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 _COMMENT = re.compile(r'#[^\n]*|"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"', re.DOTALL)
 
 
+#: The fields of a GraphQL mutation that change no record: a job that reads is started by one.
+_READING = frozenset({"bulkOperationRunQuery"})
+_WORD = re.compile(r"[{}()]|\.\.\.|\w+")
+
+
 def writes(request: Request) -> bool:
     """Return whether a request could change the store, whatever kind it says it is.
 
-    A POST of kind READ counts as a write only if its body is a GraphQL mutation.
+    A POST of kind READ counts as a write only if its body is a GraphQL mutation; a mutation that
+    does nothing but start a job that reads is none.
     """
-    if request.kind.mutates or request.method.upper() in ("PUT", "PATCH", "DELETE"):
-        return True
-    if request.kind != "read" or request.method.upper() != "POST":
-        return False
-    if not isinstance(request.body, bytes) or b"mutation" not in request.body:
-        return False
+    kind, method = request.kind, request.method.upper()
+    if method in ("PUT", "PATCH", "DELETE") or kind not in ("read", "submit"):
+        return kind.mutates or method in ("PUT", "PATCH", "DELETE")
+    if method != "POST" or not isinstance(request.body, bytes) or b"mutation" not in request.body:
+        return kind.mutates
     try:
-        document = loads(request.body)["query"]
+        document = _COMMENT.sub(" ", str(loads(request.body)["query"]))
     except (BadAnswer, LookupError, TypeError):
         return True
-    return re.search(r"(^|[}\s])mutation\b", _COMMENT.sub(" ", str(document))) is not None
+    if re.search(r"(^|[}\s])mutation\b", document) is None:
+        return kind.mutates
+    fields = _root_fields(document)
+    return not fields or not fields <= _READING
+
+
+def _root_fields(document: str) -> set[str]:
+    """Return what the operations and fragments of a document ask for first, by every word there.
+
+    An alias, a directive or a fragment is a word too, so that nothing hides behind one.
+    """
+    found: set[str] = set()
+    depth = inside = 0
+    for word in _WORD.findall(document):
+        if word in "()":
+            inside = max(0, inside + (1 if word == "(" else -1))
+        elif not inside:
+            depth += (word == "{") - (word == "}")
+            if depth == 1 and word not in "{}":
+                found.add(word)
+    return found
 
 
 class Pager:

@@ -38,8 +38,8 @@ from storebridge.models import (
     Weight,
 )
 from storebridge.plan import Plan, PlanOptions, Report, make
-from storebridge.plan.apply import sides
 from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
+from storebridge.plan.sides import sides
 from storebridge.store import Store
 from storebridge.store.base import Opening
 from storebridge.testing import Exchange, FaultTransport, VirtualClock

@@ -207,3 +207,20 @@ def test_applying_a_patch_leaves_nothing_to_change_and_undoing_it_brings_everyth
     back = settled(after, Patch(patch.after, patch.before))
     assert {v.sku: v for v in back.variants} == {v.sku: v for v in live.variants}
     assert back.without("variants") == live.without("variants")
+
+
+def test_a_channel_that_is_taken_out_is_a_change_until_it_is_gone() -> None:
+    live = Product(handle="tee", channels=("Online Store", "Point of Sale"))
+    asked = Product(handle="tee", channels_remove=("Online Store",))
+    _, after, _ = rebuild(Product, diff(asked, live))
+    assert after.channels == ("Point of Sale",)
+    assert diff(after, live).after
+    assert not diff(after, Product(handle="tee", channels=("Point of Sale",))).after
+
+
+def test_channels_have_no_order() -> None:
+    live = Product(handle="tee", channels=("Online Store", "Point of Sale"))
+    wanted = Product(
+        handle="tee", channels=tuple(reversed(live.channels)), modes={"channels": "replace"}
+    )
+    assert not diff(wanted, live).after

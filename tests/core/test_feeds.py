@@ -147,7 +147,7 @@ def test_a_price_whose_decimals_are_clear_may_have_more_of_them(
 
 
 def test_numbers_of_a_workbook_have_no_decimal_sign(tmp_path: Path) -> None:
-    import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
+    import xlsxwriter
 
     path = tmp_path / "feed.xlsx"
     with xlsxwriter.Workbook(str(path)) as book:

@@ -23,6 +23,7 @@ from storebridge.models import (
     Option,
     Product,
     Record,
+    Redirect,
     Review,
     Sale,
     Variant,
@@ -111,6 +112,10 @@ WRONG: list[tuple[Record, str]] = [
     ),
     (Review(rating=Decimal("5.1")), "rating"),
     (Review(rating=Decimal(0)), "rating"),
+    (Redirect(path=""), "path"),
+    (Redirect(path="old page"), "path"),
+    (Redirect(path="/old", target="new"), "target"),
+    (Redirect(path="/old", target="/old"), "target"),
 ]
 
 
@@ -140,6 +145,8 @@ RIGHT: list[Record] = [
     Discount(amount=Money("5.00", "EUR"), minimum_subtotal=None, ends_at=None),
     Review(rating=Decimal("4.5")),
     Review(rating=None),
+    Redirect(path="/old?a=1", target="https://shop.example/new"),
+    Redirect(target="/new"),
 ]
 
 

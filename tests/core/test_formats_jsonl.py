@@ -23,6 +23,7 @@ from storebridge.models import (
     Order,
     Product,
     Record,
+    Redirect,
     Reply,
     Review,
     Sale,
@@ -69,6 +70,7 @@ EVERY_KIND: list[Record] = [
     Order(id="7"),
     Discount(codes=("TEN",), percentage=Decimal("10"), amount=None, starts_at=None),
     Review(product="handle:x", rating=Decimal("4.5"), replies=(Reply(body="Danke"),)),
+    Redirect(path="/old", target="https://shop.example/new"),
 ]
 
 

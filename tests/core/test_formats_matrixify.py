@@ -32,7 +32,8 @@ EUR = Context(currency="EUR", market_currencies={"CH": "CHF"})
 def table(path: Path, *rows: dict[str, str]) -> Path:
     header = list(dict.fromkeys(name for row in rows for name in row))
     if path.suffix == ".xlsx":
-        xlsxwriter = pytest.importorskip("xlsxwriter")
+        import xlsxwriter
+
         with xlsxwriter.Workbook(str(path)) as book:
             sheet = book.add_worksheet("Products")
             sheet.write_row(0, 0, header)

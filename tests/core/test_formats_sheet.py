@@ -59,7 +59,8 @@ def table(path: Path, text: str) -> Path:
     """Write rows of `a;b;c` lines as a sheet."""
     rows = [line.strip().split(";") for line in text.strip().splitlines()]
     if path.suffix == ".xlsx":
-        xlsxwriter = pytest.importorskip("xlsxwriter")
+        import xlsxwriter
+
         with xlsxwriter.Workbook(str(path)) as book:
             sheet = book.add_worksheet()
             for number, row in enumerate(rows):
@@ -427,7 +428,8 @@ def test_the_sheet_is_told_from_others(
 
 
 def test_a_column_of_a_workbook_without_a_header_is_one_problem(tmp_path: Path) -> None:
-    xlsxwriter = pytest.importorskip("xlsxwriter")
+    import xlsxwriter
+
     with xlsxwriter.Workbook(str(tmp_path / "a.xlsx")) as book:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, ["handle", "title"])
@@ -440,7 +442,7 @@ def test_a_column_of_a_workbook_without_a_header_is_one_problem(tmp_path: Path) 
 
 
 def test_a_workbooks_numbers_are_read_where_they_are_no_names(tmp_path: Path) -> None:
-    xlsxwriter = pytest.importorskip("xlsxwriter")
+    import xlsxwriter
 
     with xlsxwriter.Workbook(str(tmp_path / "a.xlsx")) as book:
         sheet = book.add_worksheet()

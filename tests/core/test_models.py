@@ -34,6 +34,7 @@ from storebridge.models import (
     Money,
     Order,
     Product,
+    Redirect,
     Refund,
     Reply,
     Review,
@@ -81,6 +82,7 @@ ONE_OF_EACH: list[Model] = [
         ends_at=datetime(2027, 8, 31, tzinfo=UTC),
     ),
     Review(product="handle:tee", rating=Decimal(5), body="Great", replies=(Reply(body="Thanks"),)),
+    Redirect(path="/old", target="/products/tee"),
     StoreInfo(id="s", currency="EUR", locales=("de",)),
 ]
 
@@ -164,6 +166,7 @@ def test_every_kind_has_a_word_and_keys() -> None:
         "customer",
         "order",
         "review",
+        "redirect",
     ]
     assert tee().keys() == ("handle:tee", "sku:TEE-S", "sku:TEE-M")
     assert Customer(email="A@Example.com").keys() == ("email:a@example.com",)

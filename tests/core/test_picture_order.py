@@ -182,3 +182,11 @@ def test_a_picture_without_a_place_says_nothing_of_the_order() -> None:
     assert places("cba", (None, None, None), "abc") == []
     assert places("cba", (1, None, 2), "abc") != []
     assert places("cba", (3, None, 2), "abc") == []
+
+
+def test_pictures_that_are_named_by_their_ids_alone_change_places() -> None:
+    """As a plan sends them: the number that each one gets is the one that another had there."""
+    live = Product(id="1", media=tuple(Media(id=f"m{n}", position=n) for n in (1, 2, 3)))
+    places = (("m3", 1), ("m1", 2), ("m2", 3))
+    wanted = Product(media=tuple(Media(id=name, position=place) for name, place in places))
+    assert changed_paths(Product, diff(wanted, live))

@@ -134,7 +134,7 @@ def test_a_table_keeps_its_encoding_and_delimiter(
 
 
 def test_a_workbook_comes_back_as_one_with_its_digits(make_plan: MakePlan, tmp_path: Path) -> None:
-    import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
+    import xlsxwriter
 
     with xlsxwriter.Workbook("feed.xlsx") as book:
         sheet = book.add_worksheet("Products")

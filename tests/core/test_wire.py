@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from decimal import Decimal
+from types import MappingProxyType
 
 import pytest
 
@@ -102,6 +103,18 @@ def test_json_is_written_with_every_digit_and_never_from_a_float():
         wire.dumps("\ud800")
     with pytest.raises(ValueError, match="no amount"):
         wire.dumps(Decimal("NaN"))
+
+
+@pytest.mark.parametrize("before", range(20))
+def test_a_number_of_too_many_digits_is_refused_wherever_it_stands(before: int) -> None:
+    start = b" " * before + b'{"a": '
+    with pytest.raises(errors.BadAnswer, match="too long"):
+        wire.loads(start + b"1" * 101 + b"}")
+    assert wire.loads(start + b"1" * 100 + b"}") == {"a": int("1" * 100)}
+
+
+def test_any_mapping_is_an_object() -> None:
+    assert wire.dumps(MappingProxyType({"a": MappingProxyType({})})) == b'{"a":{}}'
 
 
 @pytest.mark.parametrize(
@@ -270,6 +283,13 @@ def test_what_could_write_is_found_whatever_its_kind_says():
     assert wire.writes(Request(method="POST", path="/x", kind=RequestKind.CREATE))
     assert wire.writes(Request(method="POST", path="/x", body=b'mutation {"broken'))
     assert not wire.writes(mutation("query { mutations: nodes }"))
+    assert not wire.writes(mutation("mutation B { bulkOperationRunQuery(query: {a: 1}) { id } }"))
+    assert wire.writes(mutation("mutation { bulkOperationRunQuery { id } productDelete { id } }"))
+    assert wire.writes(mutation("mutation { bulkOperationRunQuery: productDelete { id } }"))
+    assert wire.writes(mutation("mutation { ...F } fragment F on Mutation { productDelete }"))
+    assert wire.writes(mutation("mutation { bulkOperationRunQuery { id } } mutation B { x }"))
+    assert wire.writes(mutation("mutation { bulkOperationRunQuery @skip(if: true) { id } }"))
+    assert wire.writes(mutation("mutation ) { productDelete { id } }"))
     assert not wire.writes(mutation('{ products(query: "a mutation b") { id } } # mutation'))
     assert not wire.writes(Request(method="GET", path="/x"))
     assert not wire.writes(Request(method="POST", path="/x", kind=RequestKind.TOKEN))

@@ -193,6 +193,7 @@ def _applied(
             wait=wait,
             digest=digest,
             on_progress=lambda done, total: tick("Applying", done, total),
+            on_notice=lambda line: say(("Note: ", "yellow"), line, error=True),
         )
 
 

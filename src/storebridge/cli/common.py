@@ -14,7 +14,7 @@ from cyclopts import Group, Parameter
 from storebridge import config
 from storebridge.cli.output import is_terminal, say
 from storebridge.errors import Refused, UsageError
-from storebridge.plan import Absent, AbsentVariants, Create, PictureKind, Plan
+from storebridge.plan import Absent, AbsentVariants, Create, PictureKind, Plan, WayChoice
 from storebridge.store import Store, open
 
 __all__ = [
@@ -99,8 +99,8 @@ class Reading:
     format: Annotated[
         str,
         Parameter(
-            help="sheet, collections, shopify-csv, woocommerce-csv, matrixify or jsonl, where it "
-            "isn't clear."
+            help="sheet, collections, redirects, shopify-csv, woocommerce-csv, matrixify or jsonl, "
+            "where it isn't clear."
         ),
     ] = ""
     encoding: Annotated[str, Parameter(help="A codec's name, like windows-1252 or gb18030.")] = ""
@@ -195,6 +195,10 @@ class Planning:
     strict: Annotated[
         bool, Parameter(help="Refuse the plan if the store can't hold something.", negative=())
     ] = False
+    way: Annotated[
+        WayChoice,
+        Parameter(help="One by one (direct) or by jobs (bulk); auto takes what is cheaper."),
+    ] = "auto"
     mapping: Annotated[
         str, Parameter(group=_READING, help="The TOML file that maps a supplier's table.")
     ] = ""

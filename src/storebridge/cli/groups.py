@@ -23,7 +23,13 @@ from storebridge.plan.workers import GRACE
 
 __all__ = ["apply", "plan", "push", "show", "undo"]
 
-_WORDS = {"read": "Reading", "compare": "Comparing", "apply": "Applying", "undo": "Undoing"}
+_WORDS = {
+    "read": "Reading",
+    "compare": "Comparing",
+    "apply": "Applying",
+    "undo": "Undoing",
+    "replan": "Comparing",
+}
 _PLANNED = ("create", "update", "delete", "unchanged")
 _OUTCOMES = ("applied", "unchanged", "failed", "unknown", "skipped", "open")
 

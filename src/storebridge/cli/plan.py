@@ -25,6 +25,7 @@ from storebridge.cli.common import (
 )
 from storebridge.cli.output import clean, command, progress, say
 from storebridge.plan import Plan, PlannedChange
+from storebridge.plan.ways import Forecast, lasting
 from storebridge.report.text import said
 from storebridge.store import Store, open
 
@@ -164,9 +165,16 @@ def summary(plan: Plan) -> None:
         "Left alone:",
         (f"{s.kind} {s.label}{_row(s.origin)}: {s.message}. {s.remedy}" for s in plan.skipped()),
     )
-    seconds = (about["forecast"] or {}).get("seconds")
-    if seconds and not plan.is_empty:
-        say(f"  Applying takes about {seconds:.0f} s at the store's rate limit.")
+    if not plan.is_empty:
+        _ways(plan.forecast)
+
+
+def _ways(forecast: Forecast) -> None:
+    """Print what applying takes, and which way was chosen for what."""
+    if forecast.seconds:
+        say(f"  Applying takes about {lasting(forecast.seconds)} at the store's rate limit.")
+    for phase in forecast.phases:
+        say(f"  {phase}.")
 
 
 def _absent(plan: Plan) -> Iterator[str]:

@@ -27,7 +27,7 @@ _ROWS = (
     ("Struck-through prices", "product", "variants.compare_at_price"),
     ("Sales with a start and an end", "product", "variants.sale"),
     ("Costs", "product", "variants.cost"),
-    ("Market prices", "product", "variants.market_prices"),
+    ("Market prices", "product", "variants.market_prices.price"),
     ("Stock by location", "product", "variants.inventory"),
     ("Barcodes", "product", "variants.barcodes"),
     ("Weights", "product", "variants.weight"),
@@ -35,13 +35,13 @@ _ROWS = (
     ("Pictures and videos", "product", "media.url"),
     ("Search engine texts", "product", "seo.title"),
     ("Metafields", "product", "metafields.value"),
-    ("Translations", "product", "translations"),
+    ("Translations", "product", "translations.value"),
     ("Sales channels", "product", "channels"),
     ("Upsells and cross-sells", "product", "upsells"),
     ("Collections", "collection", "title"),
     ("Products in collections", "product", "collections"),
-    ("Collections by rules", "collection", "rules"),
-    ("Categories of a taxonomy", "category", "path"),
+    ("Collections by rules", "collection", "rules.value"),
+    ("Categories of a taxonomy", "product", "category"),
     ("Markets", "market", "name"),
     ("Locations", "location", "name"),
     ("Discounts", "discount", "codes"),
@@ -49,6 +49,7 @@ _ROWS = (
     ("Orders", "order", "line_items.quantity"),
     ("Comments on orders", "order", "comments"),
     ("Reviews", "review", "rating"),
+    ("Redirects", "redirect", "path"),
 )
 
 

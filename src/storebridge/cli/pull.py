@@ -34,8 +34,8 @@ def pull(
     format: Annotated[
         str,
         Parameter(
-            help="sheet (ours, the default for CSV and XLSX), collections, shopify-csv, "
-            "woocommerce-csv, matrixify or jsonl."
+            help="sheet (ours, the default for CSV and XLSX), collections, redirects, "
+            "shopify-csv, woocommerce-csv, matrixify or jsonl."
         ),
     ] = "",
     state: StateDir = None,

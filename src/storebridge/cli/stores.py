@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from getpass import getpass
 from typing import Annotated, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from storebridge import config, registry
+from storebridge.cli.browser import PORT, let_in
 from storebridge.cli.common import Json, StateDir
 from storebridge.cli.output import command, is_terminal, say, table, write_json
 from storebridge.config import StoreConfig
@@ -29,41 +31,68 @@ def add(
     *,
     tag: Annotated[list[str] | None, Parameter(negative=())] = None,
     live: Annotated[bool, Parameter(negative=())] = False,
+    client_id: str = "",
+    grant: Literal["authorization_code", "client_credentials"] = "authorization_code",
+    port: int = PORT,
 ) -> None:
     """Give a store a name; it is read only until `allow NAME write`.
+
+    With the client id of an app, a browser asks you to let the app in, and its tokens are kept.
+    Say it again, for a store that has its name, to let the app in again.
 
     Args:
         name: The name, in small letters.
         url: Its URL, like local:shop.db or woocommerce+https://shop.example.
         tag: A tag by which several stores are meant at once (@eu); may be repeated.
         live: Ask for the store's name before anything is written to it.
+        client_id: The client id of an app; its client secret is asked for.
+        grant: client_credentials lets an app of your own organisation in without a browser.
+        port: The port of this machine that the browser comes back to.
     """
-    file = config.add(name, url, tag or [], live)
-    say(f"Named {url} {name} in {file}.")
+    known = config.stores().get(name)
+    if known is None or not _is_let_in_again(known, url, client_id):
+        options = {"client_id": client_id, "grant": grant} if client_id else {}
+        say(f"Named {url} {name} in {config.add(name, url, tag or [], live, options)}.")
     store = config.stores()[name]
     if store.platform != "sandbox":
         _ask_secrets(store)
+    if store.options.get("grant") == "authorization_code":
+        with opened(store) as found:
+            let_in(found, port)
+            _report(found)
     say(f"See whether it answers:  {command('stores', 'check', name)}")
     if store.access == "read":
         say(f"Let it be changed:       {command('stores', 'allow', name, 'write')}")
 
 
+def _is_let_in_again(known: StoreConfig, url: str, client_id: str) -> bool:
+    """Return whether a store that has its name is meant, and its app."""
+    app = known.options.get("client_id", "")
+    return bool(app) and known.url == url and client_id in ("", app)
+
+
 def _ask_secrets(store: StoreConfig) -> None:
-    """Ask for the adapter's secrets on a terminal; elsewhere say where they belong."""
+    """Ask for the adapter's secrets on a terminal; elsewhere say where those belong that lack."""
     kind = registry.load(store.platform)
-    needed = [
+    needed = {
         setting
         for setting in config.secret_fields(kind)
         if kind.Settings.model_fields[setting].is_required()
-    ]
+    }
+    if "client_id" in store.options:
+        needed |= config.secret_fields(kind) & {"client_secret"}
     for setting in sorted(needed):
-        if is_terminal(sys.stdin) and is_terminal(sys.stderr):
+        variable = config.env_name(store.name, setting)
+        known = config.has_secret(store, setting)
+        if variable not in os.environ and is_terminal(sys.stdin) and is_terminal(sys.stderr):
             label = kind.Settings.model_fields[setting].description or setting
-            value = getpass(f"{setting} ({label}), or nothing to give it later: ")
+            rest = "keep the one that is known" if known else "give it later"
+            value = getpass(f"{setting} ({label}), or nothing to {rest}: ")
             if value:
                 say(f"Kept in {config.keep_secret(store.name, setting, value)}.")
                 continue
-        variable = config.env_name(store.name, setting)
+        if known:
+            continue
         say(f"Give its {setting} in the environment as {variable}, or in")
         say(f"{config.user_folder() / config.SECRETS} under [stores.{store.name}].")
 
@@ -100,7 +129,10 @@ def check(
             with opened(one, state=state) as found:
                 _report(found)
         except StorebridgeError as error:
-            say((f"{one.label}: ", "bold"), ("no", "red"), f": {error}", error=True)
+            first, *more = str(error).splitlines() or [type(error).__name__]
+            say((f"{one.label}: ", "bold"), ("no", "red"), f": {first}", error=True)
+            for line in more:
+                say(line, error=True)
             codes.append(error.exit_code)
     return worst(codes)
 
@@ -111,6 +143,9 @@ def _report(store: Store) -> None:
     say((f"{store.name}: ", "bold"), ("yes", "green"), f": {store.adapter.title} {info.name}")
     say(f"  identity {info.id}, {info.currency}, {', '.join(info.locales) or 'no languages'}")
     say(f"  access {store.opening.access}", f", stock at {places}" if places else "")
+    store.engine.run(store.adapter.probe())
+    for right in store.adapter.lacking():
+        say(("  may not: ", "yellow"), right)
 
 
 @app.command

@@ -171,6 +171,9 @@ def rebuild(model: type[Record], patch: Patch) -> tuple[Any, Any, dict[str, tupl
     """Return a patch's sides as sparse records, and the keys of elements to take out."""
     before = model.model_validate(_listed(model, patch.before))
     after = model.model_validate(_listed(model, patch.after))
+    whole = {name: "replace" for name in patch.after if _is_set(model, name)}
+    if whole and "modes" in model.model_fields:  # what the list leaves out goes
+        after = after.model_copy(update={"modes": {**getattr(after, "modes", {}), **whole}})
     return before, after, _removed(model, patch)
 
 
@@ -240,6 +243,12 @@ def _has_keys(desired: Model, name: str) -> bool:
     return spec is not None and spec.keys is not None
 
 
+def _is_set(model: type[Model], name: str) -> bool:
+    """Return whether a list is of plain values that merge, and so has no order."""
+    spec = model.lists.get(name)
+    return spec is not None and spec.keys is None and spec.mode == "merge"
+
+
 def _mode(desired: Model, name: str) -> str:
     """Return how a list is compared: as the record asks, else as its model says."""
     spec = desired.lists.get(name)
@@ -252,6 +261,8 @@ def _field(desired: Model, name: str, new: Any, old: Any, before: Doc, after: Do
         old_part, new_part = _elements(new, old, _mode(desired, name) == "replace")
     elif _has_keys(desired, name) and not any(_elements(new, old, replaces=True)):
         return  # the same elements in another order
+    elif _is_set(type(desired), name) and set(new) == set(old):
+        return
     elif name == "platform_fields":
         old_part, new_part = _mapping(new, old)
     elif isinstance(new, Model) and not new.atomic and isinstance(old, Model):
@@ -267,7 +278,7 @@ def _field(desired: Model, name: str, new: Any, old: Any, before: Doc, after: Do
 
 def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) -> tuple[Doc, Doc]:
     """Compare a list by its elements' keys."""
-    if len(new) == len(old) and all(map(same, new, old)):
+    if len(new) == len(old) and all(map(_stays, new, old)):
         return {}, {}  # nothing differs, however the elements are matched
     before: Doc = {}
     after: Doc = {}
@@ -288,6 +299,11 @@ def _elements(new: tuple[Model, ...], old: tuple[Model, ...], replaces: bool) ->
                 label = _label(element, position, after)
                 before[label], after[label] = element.model_dump(mode="json"), None
     return before, after
+
+
+def _stays(new: Model, old: Model) -> bool:
+    """Return whether an element has the values of the one in its place, and isn't another one."""
+    return getattr(new, "id", "") in ("", getattr(old, "id", "")) and same(new, old)
 
 
 def _moved(new: tuple[Any, ...], old: tuple[Any, ...], replaces: bool) -> Iterable[tuple[Any, Any]]:

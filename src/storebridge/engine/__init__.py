@@ -12,6 +12,7 @@ from storebridge.engine.base import Done, EngineOptions, HandlerTransport, Job, 
 from storebridge.engine.clock import SystemClock
 from storebridge.engine.events import (
     Event,
+    Noticed,
     Progress,
     RequestSent,
     ResponseReceived,
@@ -35,6 +36,7 @@ __all__ = [
     "HttpTransport",
     "Job",
     "Journal",
+    "Noticed",
     "Progress",
     "RequestSent",
     "ResponseReceived",

@@ -158,6 +158,11 @@ class AsyncEngine(BaseEngine):
                 return await self._authorize(stale)
         return None
 
+    async def accept(self, code: str) -> None:
+        """Get the first credentials for the code of a person's consent; as `Engine.accept`."""
+        async with self._one_flight:
+            await self._pump(self._core.accept(code))
+
     async def _authorize(self, stale: Granted | None) -> Granted:
         """Return credentials other than the stale ones; one task gets them for all."""
         async with self._one_flight:

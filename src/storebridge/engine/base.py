@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from storebridge.flow import Outcome, Request, Response
+
+if TYPE_CHECKING:
+    from storebridge.vault import Vault
 
 __all__ = ["Done", "EngineOptions", "HandlerTransport", "Job", "Journal", "Transport"]
 
@@ -42,6 +45,8 @@ class EngineOptions:
     """A proxy's URL; None means `STOREBRIDGE_PROXY`, and no proxy without it."""
     ca_bundle: Path | None = None
     """A PEM file of certificate authorities; None means `STOREBRIDGE_CA_BUNDLE` or the system's."""
+    vault: Vault | None = None
+    """Where credentials that rotate are kept; a store has the user's own folder for them."""
 
 
 class Transport(Protocol):
@@ -106,6 +111,10 @@ class Journal(Protocol):
 
     def remember(self, batch_id: str, state: Any) -> None:
         """Keep a batch's state of plain JSON values; durable when this returns."""
+        ...
+
+    def advance(self, batch_id: str, done: int) -> None:
+        """Hear how many changes of a batch a job has worked off; nothing has to be kept."""
         ...
 
 

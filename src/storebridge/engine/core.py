@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,10 +19,20 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from storebridge.adapter import Adapter, Batch, Credentials
+from storebridge.adapter import Adapter, Batch, Credentials, Level
 from storebridge.engine.base import EngineOptions, Journal
+from storebridge.engine.effects import (
+    Authorize,
+    Effect,
+    Granted,
+    Sleep,
+    Steps,
+    Transmit,
+    asked,
+)
 from storebridge.engine.events import (
     Event,
+    Noticed,
     RequestSent,
     ResponseReceived,
     Retrying,
@@ -36,10 +46,13 @@ from storebridge.errors import (
     ApiError,
     AuthError,
     BadAnswer,
+    ConfigError,
+    NotSupported,
     RateLimited,
     StorebridgeError,
 )
 from storebridge.flow import (
+    Advance,
     Call,
     Clock,
     Flow,
@@ -56,6 +69,7 @@ from storebridge.flow import (
 from storebridge.wire import moved_to, redact, request_id, retry_after, status_error, writes
 
 if TYPE_CHECKING:
+    from storebridge.engine.keeping import Keeper
     from storebridge.state import StoreState
 
 __all__ = [
@@ -72,47 +86,12 @@ __all__ = [
 T = TypeVar("T")
 logger = logging.getLogger("storebridge")
 
-#: Seconds before their end at which credentials are renewed (less for short-lived ones).
-_RENEW_BEFORE = 60.0
 #: Seconds for which a store that refused renewed credentials is left alone.
 _DENIED_FOR = 60.0
 #: Causes of failures in which the store did not say that it refused a change.
 _NO_ANSWER = frozenset({"answer", "connection", "error", "throttled", "unavailable"})
 #: What reading an answer of an unexpected shape raises in an adapter.
 _MISREAD = (LookupError, TypeError, ValueError, AttributeError)
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """Credentials as `authorize` returned them, and when to renew them."""
-
-    credentials: Credentials
-    renew_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Transmit:
-    """Give a prepared request to the transport; the result is its response."""
-
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """Wait on the engine's clock."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Authorize:
-    """Get credentials other than these, in one flight for all who ask; the result is Granted."""
-
-    stale: Granted | None
-
-
-Effect = Call | Transmit | Sleep | Authorize
-Steps = Generator[Effect, Any, T]
 
 
 @dataclass(slots=True)
@@ -188,12 +167,15 @@ class Core:
         self.store = options.store or adapter.name
         self.gate = AdaptiveConcurrency(adapter.limits, clock, climb=options.speed == "max")
         self.granted: Granted | None = None
+        self.notices: dict[str, None] = {}
+        """What the store has warned of so far."""
         self.random: Callable[[], float] = random.SystemRandom().random
         self._bucket = Bucket(adapter.limits, clock, state)
         self._quota = Quota()
         self._on_event = on_event
         self._denied: tuple[float, AuthError] | None = None
         self._settings_secrets = _secrets_of(adapter)
+        self._keeper = self._keeping() if adapter.vault_key else None
 
     def drive(self, flow: Flow[T], run: Run) -> Steps[T]:
         """Return what a flow returns, turning its instructions into effects."""
@@ -225,21 +207,44 @@ class Core:
             flow.close()
 
     def authorize(self) -> Steps[Granted]:
-        """Get credentials from the adapter, keep and return them."""
+        """Get credentials from the adapter or the vault, keep and return them."""
         self._check_denied()
-        started = self.clock.time()
         try:
-            flow = self.adapter.authorize(self.clock)
-            credentials = yield from self.drive(flow, Run(authorizing=True))
+            if self._keeper is not None:
+                self.granted = yield from self._keeper.granted(self.granted)
+            else:
+                started = self.clock.time()
+                make = partial(self.adapter.authorize, self.clock)
+                self.granted = Granted.since(started, (yield from asked(self._ask, make)))
         except AuthError as error:
             self._denied = (self.clock.monotonic() + _DENIED_FOR, error)
             raise
-        renew_at = None
-        if credentials.expires_at is not None:
-            life = max(0.0, credentials.expires_at - started)
-            renew_at = credentials.expires_at - min(_RENEW_BEFORE, life / 10)
-        self.granted = Granted(credentials, renew_at)
         return self.granted
+
+    def accept(self, code: str) -> Steps[None]:
+        """Get the first credentials for the code of a person's consent, and keep them."""
+        grant = self.adapter.grant
+        if grant is None or self._keeper is None:
+            raise NotSupported(
+                f"{self.store} lets no app in by a browser", "give it a token or a key"
+            )
+        self.granted = yield from self._keeper.accept(partial(grant.exchange, code, self.clock))
+        self._denied = None
+
+    def _keeping(self) -> Keeper:
+        from storebridge.engine.keeping import Keeper
+
+        if self.options.vault is None:
+            raise ConfigError(f"{self.store} has no vault for its tokens: give EngineOptions one")
+        return Keeper(self.adapter, self.clock, self.options.vault, self._ask)
+
+    def _ask(self, flow: Flow[Credentials]) -> Steps[Credentials]:
+        return (yield from self.drive(flow, Run(authorizing=True)))
+
+    @property
+    def level(self) -> Level:
+        """What is left of the store's rate limit, of how much, and how fast it comes back."""
+        return self._bucket.level
 
     def check_writable(self) -> None:
         """Refuse writes to a store that is read only.
@@ -266,6 +271,9 @@ class Core:
             case Remember(state):
                 if run.journal is not None:
                     yield Call(partial(run.journal.remember, run.batch, state))
+            case Advance(done):
+                if run.journal is not None:
+                    yield Call(partial(run.journal.advance, run.batch, done))
             case _:
                 raise TypeError(f"a flow yielded {instruction!r}, which is no instruction")
         return None
@@ -278,7 +286,7 @@ class Core:
 
     def _told(self, outcome: Outcome, run: Run) -> Outcome:
         message, status = self._clean(outcome.message), run.status_of(outcome)
-        if (message, status) == (outcome.message, outcome.status):
+        if message == outcome.message and status is outcome.status:
             return outcome
         return replace(outcome, message=message, status=status)
 
@@ -313,16 +321,24 @@ class Core:
             if not request.foreign:
                 yield from self._admit(request.cost, tries)
             try:
-                return (yield from self._attempt(request, tries, granted))
+                response = yield from self._attempt(request, tries, granted)
+                yield from self._worked(granted)
+                return response
             except AuthError as error:
                 if granted is None:
                     raise
                 if renewed:
                     raise self._deny(error) from None
-                yield from self._renew(granted, error)
-                renewed = True
+                fresh = yield from self._renew(granted, error)
+                renewed = not fresh.found
             except StorebridgeError as error:
+                if failure(error) is Failure.REFUSED:
+                    yield from self._worked(granted)
                 yield from self._retry(error, request, tries)
+
+    def _worked(self, granted: Granted | None) -> Steps[None]:
+        if self._keeper is not None and granted is not None:
+            yield from self._keeper.worked(granted)
 
     def _check(self, request: Request, run: Run) -> None:
         """Refuse requests that may not be sent at all."""
@@ -342,7 +358,7 @@ class Core:
             return None
         self._check_denied()
         granted = self.granted
-        if granted and (granted.renew_at is None or self.clock.time() < granted.renew_at):
+        if granted and granted.good(self.clock.time()):
             return granted
         fresh: Granted = yield Authorize(granted)
         return fresh
@@ -354,11 +370,12 @@ class Core:
                 raise copy(error)
             self._denied = None
 
-    def _renew(self, stale: Granted, error: AuthError) -> Steps[None]:
+    def _renew(self, stale: Granted, error: AuthError) -> Steps[Granted]:
         """Get other credentials after these were refused; the same ones are no use."""
         fresh: Granted = yield Authorize(stale)
         if fresh.credentials.values == stale.credentials.values:
             raise self._deny(error)
+        return fresh
 
     def _deny(self, error: AuthError) -> AuthError:
         """Leave the store alone for a while: more requests with a refused key are no use."""
@@ -425,6 +442,8 @@ class Core:
             elapsed=self.clock.monotonic() - started,
         )
         self._received(request, response)
+        if not request.foreign and (notice := self.adapter.notice(response)):
+            self._notice(self._clean(notice))
         self._judge(request, response, tries, settled)
         return response
 
@@ -491,6 +510,8 @@ class Core:
             error = caught
         except _MISREAD as caught:
             error = self._misread(caught, response)
+        if isinstance(error, BadAnswer) and request.kind is RequestKind.TOKEN:
+            error = self._misread(error, response)  # its text quotes what may be a new token
         return error or (status_error(response) if response.status >= 500 else None)
 
     def _misread(self, error: Exception, answer: Response) -> BadAnswer:
@@ -523,6 +544,13 @@ class Core:
             )
         )
 
+    def _notice(self, text: str) -> None:
+        """Tell once what the store warns of."""
+        if text not in self.notices:
+            self.notices[text] = None
+            logger.warning("%s: %s", self.store, text)
+            self._emit(Noticed(store=self.store, text=text))
+
     def _emit(self, event: Event) -> None:
         if self._on_event is not None:
             self._on_event(event)
@@ -541,6 +569,8 @@ class Core:
         values = [*self._settings_secrets]
         if self.granted is not None:
             values += self.granted.credentials.values.values()
+        if self._keeper is not None:
+            values += self._keeper.secrets
         return redact(text, {value.get_secret_value() for value in values})
 
 

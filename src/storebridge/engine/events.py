@@ -11,6 +11,7 @@ from storebridge.flow import RequestKind
 
 __all__ = [
     "Event",
+    "Noticed",
     "Progress",
     "RequestSent",
     "ResponseReceived",
@@ -42,6 +43,14 @@ class ResponseReceived:
     status: int
     elapsed: float
     request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """The store warns of something, of a call that it will drop, say; told once."""
+
+    store: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,4 +92,4 @@ class Progress:
     total: int | None = None
 
 
-Event = RequestSent | ResponseReceived | Retrying | Throttled | Waiting | Progress
+Event = RequestSent | ResponseReceived | Noticed | Retrying | Throttled | Waiting | Progress

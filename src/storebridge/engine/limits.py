@@ -67,6 +67,13 @@ class Bucket:
         with self._lock:
             return self._settled
 
+    @property
+    def level(self) -> Level:
+        """What is left now, of how much, and how many points come back each second."""
+        now = self._clock.time()
+        tank = self._change(lambda tank: (tank, tank.filled(now)))
+        return Level(available=tank.tokens, capacity=tank.burst, rate=tank.rate)
+
     def take(self, cost: float, longest: float) -> Ticket:
         """Reserve the cost of a request; the ticket says how long to wait before it is sent.
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "Quota", "Tries", "conclude", "failure"]
 
 
+#: What an error says of the answer that it stands for.
+_TOLD = ("request_id", "status", "code")
+
+
 class Failure(Enum):
     """What a failure says about the request."""
 
@@ -56,9 +60,9 @@ def conclude(error: StorebridgeError, request: Request) -> StorebridgeError:
     """Return the error that a flow gets once a request is given up."""
     if failure(error) is not Failure.UNKNOWN:
         return error
-    request_id = getattr(error, "request_id", "")
     if request.kind.mutates or request.kind == "token":
-        return OutcomeUnknown(str(error), request_id=request_id, covers=request.covers)
+        told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
+        return OutcomeUnknown(str(error), covers=request.covers, **told)
     return Unavailable(str(error)) if isinstance(error, OutcomeUnknown) else error
 
 

@@ -8,7 +8,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
 
-from storebridge.adapter import Adapter, Batch, Records
+from storebridge.adapter import Adapter, Batch, Level, Records
 from storebridge.engine.base import Done, EngineOptions, Job, Journal, Transport
 from storebridge.engine.clock import SystemClock
 from storebridge.engine.core import Authorize, Core, Effect, Granted, Run, Sleep, Steps, Transmit
@@ -65,6 +65,16 @@ class BaseEngine:
     def spool(self) -> Path:
         """The folder of `save_to` files."""
         return self._spool.folder
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the store has warned of so far, each thing once."""
+        return tuple(self._core.notices)
+
+    @property
+    def level(self) -> Level:
+        """What is left of the store's rate limit, of how much, and how fast it comes back."""
+        return self._core.level
 
     @property
     def transport(self) -> Transport:
@@ -143,20 +153,24 @@ class Engine(BaseEngine):
             raise error
         return run.in_order(batch, rest)
 
-    def run_many(self, jobs: Iterable[Job[T]]) -> Iterator[Done[T]]:
+    def run_many(self, jobs: Iterable[Job[T]], at_once: int | None = None) -> Iterator[Done[T]]:
         """Run jobs at once, as many as the store bears, and return them as they end.
 
         Jobs of one lane run one after the other, in the given order, also across processes.
         Jobs are taken from the iterable as there is room. Leaving the iterator early waits for
         the jobs under way and starts no more.
+
+        Args:
+            jobs: what to run.
+            at_once: the most to run side by side, where that is less than the store bears.
         """
         if self._core.gate.ceiling == 1:
             for job in jobs:
                 yield self._work(job, self._lanes.queue(job.lanes))
         else:
-            yield from self._run_in_threads(jobs)
+            yield from self._run_in_threads(jobs, at_once or self._core.gate.ceiling)
 
-    def _run_in_threads(self, jobs: Iterable[Job[T]]) -> Iterator[Done[T]]:
+    def _run_in_threads(self, jobs: Iterable[Job[T]], at_once: int) -> Iterator[Done[T]]:
         from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
         gate = self._core.gate
@@ -164,7 +178,7 @@ class Engine(BaseEngine):
         with ThreadPoolExecutor(gate.ceiling, "storebridge") as pool:
             for job in jobs:
                 pending.add(pool.submit(self._work, job, self._lanes.queue(job.lanes)))
-                while len(pending) >= gate.limit:
+                while len(pending) >= min(at_once, gate.limit):
                     ended, pending = wait(pending, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in ended)
             while pending:
@@ -206,6 +220,16 @@ class Engine(BaseEngine):
             case Authorize(stale):
                 return self._authorize(stale)
         return None
+
+    def accept(self, code: str) -> None:
+        """Get the first credentials for the code of a person's consent, and keep them.
+
+        Raises:
+            AuthError: if the code is refused.
+            NotSupported: if the store lets no app in that way.
+        """
+        with self._credentials_lock:
+            self._pump(self._core.accept(code))
 
     def _authorize(self, stale: Granted | None) -> Granted:
         """Return credentials other than the stale ones; one thread gets them for all."""

@@ -11,6 +11,7 @@ from storebridge.formats.base import Context, Format, Loss, Readable, Sourced
 from storebridge.formats.collections import CollectionSheet
 from storebridge.formats.jsonl import Jsonl
 from storebridge.formats.matrixify import Matrixify
+from storebridge.formats.redirects import RedirectTable
 from storebridge.formats.sheet import Sheet
 from storebridge.formats.sheet_columns import NAMING
 from storebridge.formats.shopify import ShopifyCsv
@@ -23,6 +24,7 @@ __all__ = ["FORMATS", "Context", "Format", "Loss", "Sourced", "detect", "read", 
 _FORMATS: tuple[Format, ...] = (
     Sheet(),
     CollectionSheet(),
+    RedirectTable(),
     Matrixify(),
     ShopifyCsv(),
     WooCommerceCsv(),
@@ -30,7 +32,7 @@ _FORMATS: tuple[Format, ...] = (
 )
 FORMATS = {found.name: found for found in _FORMATS}
 #: Formats that only recognise what is theirs alone, though others may know some of the columns.
-_SURE = ("sheet", "collections", "matrixify")
+_SURE = ("sheet", "collections", "redirects", "matrixify")
 
 
 def read(path: Path, context: Context, format: str = "") -> Iterator[Sourced | Problem]:

@@ -516,7 +516,7 @@ class Spool:
             )
 
     def _write_workbook(self, part: Path) -> None:
-        import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
+        import xlsxwriter
 
         header, rows = self._table()
         with xlsxwriter.Workbook(str(part), {"constant_memory": True}) as book:

@@ -36,6 +36,7 @@ from storebridge.models.product import (
     Translation,
     Variant,
 )
+from storebridge.models.redirect import Redirect
 from storebridge.models.review import Reply, Review
 from storebridge.models.store import StoreInfo
 from storebridge.models.text import Country, Locale, Time, slug
@@ -77,6 +78,7 @@ __all__ = [
     "PlatformFields",
     "Product",
     "Record",
+    "Redirect",
     "Ref",
     "Refund",
     "RefundLine",
@@ -111,5 +113,6 @@ KINDS: dict[str, type[Record]] = {
         Customer,
         Order,
         Review,
+        Redirect,
     )
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["ListMode", "ListSpec", "Model", "PlatformFields", "Record", "Ref"]
 
@@ -54,7 +54,7 @@ class Model(BaseModel):
     @property
     def given(self) -> frozenset[str]:
         """The names of the fields that were given, and so are managed."""
-        return frozenset(self.model_fields_set)
+        return frozenset(self.__pydantic_fields_set__)
 
     def __eq__(self, other: object) -> bool:
         """Compare type, given fields and their values; defaults that nobody gave don't count."""
@@ -106,8 +106,13 @@ class Model(BaseModel):
 
     def without(self, *names: str) -> Self:
         """Return a copy in which these fields are not given."""
-        fields = {n: getattr(self, n) for n in self.model_fields_set if n not in names}
-        return type(self).model_construct(_fields_set=set(fields), **fields)
+        # pydantic's model_construct would work out every default again, not only these.
+        gone, copy = self.model_fields_set.intersection(names), self.model_copy()
+        for name in gone:
+            field = type(self).model_fields[name]
+            copy.__dict__[name] = field.get_default(call_default_factory=True)
+        object.__setattr__(copy, "__pydantic_fields_set__", self.model_fields_set - gone)
+        return copy
 
 
 class Ref(Model):
@@ -133,8 +138,6 @@ class Record(Model):
     #: a value to get a key ("handle:"; "" where the values are keys already).
     references: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
-    _raw: Mapping[str, Any] | None = PrivateAttr(default=None)
-
     id: str = ""
     """The platform's id; it counts only for the store it came from."""
     key: str = ""
@@ -144,12 +147,13 @@ class Record(Model):
     @property
     def raw(self) -> Mapping[str, Any] | None:
         """The platform's own record, where it was asked for; never in a plan or a journal."""
-        return self._raw
+        return (self.__pydantic_private__ or {}).get("raw")
 
     def with_raw(self, raw: Mapping[str, Any]) -> Self:
         """Return a copy that carries the platform's own record."""
         copy = self.model_copy()
-        copy._raw = raw
+        # A declared private attribute would cost each new record of any kind two more calls.
+        object.__setattr__(copy, "__pydantic_private__", {"raw": raw})
         return copy
 
     def keys(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from storebridge.models.discount import Discount
 from storebridge.models.market import Location, Market
 from storebridge.models.money import Money, is_currency, minor_units
 from storebridge.models.product import MarketPrice, Media, Product, Sale, Variant
+from storebridge.models.redirect import Redirect
 from storebridge.models.review import Review
 from storebridge.models.text import local_file
 
@@ -27,6 +28,7 @@ __all__ = ["STATUSES", "Finding", "problems"]
 STATUSES = ("active", "draft", "archived", "unlisted", "private", "pending", "future", "trash")
 
 _URL = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#]\S*)?", re.IGNORECASE)
+_PATH = re.compile(r"/\S*")
 _NO_HANDLE = re.compile(r"[\s/?#%\\\x00-\x1f\x7f]")
 
 
@@ -135,6 +137,18 @@ def _review(review: Review, _: str) -> Iterator[Finding]:
         yield Finding("rating", str(review.rating), "A rating is from 1 to 5", "Convert it")
 
 
+def _redirect(redirect: Redirect, _: str) -> Iterator[Finding]:
+    path, target = redirect.path, redirect.target
+    if "path" in redirect.given and not _PATH.fullmatch(path):
+        message = "This is no path of a shop"
+        yield Finding("path", path, message, "Write what follows the domain, like /old-shop/tee")
+    if "target" in redirect.given and not (_PATH.fullmatch(target) or _URL.fullmatch(target)):
+        message = "This leads nowhere"
+        yield Finding("target", target, message, "Write a path like /products/tee, or an address")
+    elif path and path == target:
+        yield Finding("target", target, "The path leads to itself", "Name another target")
+
+
 _CHECKS: dict[str, Callable[[Any, str], Iterator[Finding]]] = {
     "product": _product,
     "collection": _collection,
@@ -143,6 +157,7 @@ _CHECKS: dict[str, Callable[[Any, str], Iterator[Finding]]] = {
     "location": _location,
     "discount": _discount,
     "review": _review,
+    "redirect": _redirect,
 }
 
 

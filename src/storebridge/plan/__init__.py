@@ -17,6 +17,7 @@ from storebridge.plan.options import (
 )
 from storebridge.plan.plan import Plan, PlannedChange, make
 from storebridge.plan.report import Item, Report
+from storebridge.plan.ways import Forecast, Phase, Taken, WayChoice
 from storebridge.plan.workers import Failure
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "Create",
     "Failure",
     "FolderReport",
+    "Forecast",
     "GuardResult",
     "Guards",
     "Item",
     "OnConflict",
+    "Phase",
     "PictureKind",
     "Plan",
     "PlanFolder",
@@ -37,8 +40,10 @@ __all__ = [
     "Report",
     "SkippedRow",
     "StoreReport",
+    "Taken",
     "Task",
     "Transform",
+    "WayChoice",
     "make",
     "plan_all",
 ]

@@ -8,12 +8,13 @@ uncertain; nothing with an outcome is sent again.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storebridge.adapter import PARTS, Batch, Change, Records
+from storebridge.adapter import PARTS, Batch, Change, Records, Way
 from storebridge.compare import (
     Doc,
     Patch,
@@ -22,7 +23,6 @@ from storebridge.compare import (
     flatten,
     names_of,
     overlap,
-    rebuild,
     references,
     remaining,
     still_holds,
@@ -39,14 +39,19 @@ from storebridge.plan.bulk import calm_collector
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
 from storebridge.plan.options import OnConflict
+from storebridge.plan.pace import Pace
 from storebridge.plan.report import Report
 from storebridge.plan.sent import Sent
+from storebridge.plan.sides import change_of, patch_of
+from storebridge.plan.ways import Forecast, together
 from storebridge.state import HistoryRow
 
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["apply", "check_digest", "check_store", "patch_of", "sides"]
+__all__ = ["apply", "check_digest", "check_store"]
+
+logger = logging.getLogger("storebridge")
 
 #: Digits of a digest that nobody meets twice.
 _FEWEST_DIGITS = 12
@@ -62,6 +67,7 @@ def apply(
     wait: float | None = 0,
     digest: str = "",
     on_progress: Callable[[int, int], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> Report:
     """Apply a plan, or go on with one that was interrupted, and return what became of it.
 
@@ -77,7 +83,7 @@ def apply(
         check_digest(file.meta("digest"), digest, file.path)
     check_store(file, store)
     with calm_collector(), store.state.lock("apply", wait, f"applying {file.path.name}"):
-        run = _Run(file, store, on_conflict, on_progress)
+        run = _Run(file, store, on_conflict, on_progress, on_notice)
         run.resume()
         for rank, kind, part in file.phases():
             run.phase(rank, kind, part, retry_failed)
@@ -151,11 +157,18 @@ class _Run:
         store: Store,
         on_conflict: OnConflict,
         on_progress: Callable[[int, int], None] | None,
+        on_notice: Callable[[str], None] | None,
     ) -> None:
         self.file, self.store, self.on_conflict = file, store, on_conflict
-        self.total = Report.of(file, store.name).planned
-        self.done = sum(file.count("SELECT status, COUNT(*) FROM outcomes GROUP BY 1").values())
-        self.progress = on_progress or (lambda _done, _total: None)
+        self.forecast = Forecast.of(file.meta("forecast"))
+        done = sum(file.count("SELECT status, COUNT(*) FROM outcomes GROUP BY 1").values())
+        self.pace = Pace(
+            self.forecast,
+            store,
+            (done, Report.of(file, store.name).planned),
+            on_progress or (lambda _done, _total: None),
+            on_notice or logger.warning,
+        )
         self.sending: dict[str, _Sending] = {}
         self.pictures = Pictures.of(store.state, file.meta("options", {}), sure=True)
 
@@ -170,11 +183,20 @@ class _Run:
         """Send a phase's open changes in batches, as many at once as the store bears."""
         records = self.store.adapter.records(kind)
         overwrite = self.on_conflict == "overwrite"
-        slices = self.file.open_seqs(rank, records.batch_size, retry_failed, overwrite)
+        limits = records.bulk if self._way(kind, part) == "bulk" else None
+        phase = self.forecast.phase(kind, part)
+        size = limits.changes if limits else together(records, phase, self.store)
+        slices = self.file.open_seqs(rank, size, retry_failed, overwrite)
         jobs = (self._job(records, seqs) for seqs in slices)
-        for done in self.store.engine.run_many(jobs):
-            self.done = min(self.total, self.done + done.result())
-            self.progress(self.done, self.total)
+        self.pace.begin(kind, part)
+        for done in self.store.engine.run_many(jobs, limits.at_once if limits else None):
+            self.pace.add(done.result())
+        self.pace.finish()
+
+    def _way(self, kind: str, part: str) -> Way:
+        """Return the way that the plan shows."""
+        phase = self.forecast.phase(kind, part)
+        return phase.way if phase else "direct"
 
     def _job(self, records: Records[Any], seqs: Sequence[int]) -> Job[int]:
         rows = list(_rows(self.file, seqs))
@@ -216,7 +238,7 @@ class _Run:
         dropped += self._conflicts(sending, uncertain=True)
         self.file.put_outcomes(batch.id, ((outcome, True) for outcome in dropped))
         self._run_batch(sending, frozenset(sending.changes), batch.state)
-        self.progress(self.done, self.total)
+        self.pace.add(0)
 
     def _records_of(self, batch: BatchRow) -> Records[Any]:
         records: Records[Any] = self.store.adapter.records(
@@ -236,6 +258,7 @@ class _Run:
                     ids=sending.refs,
                     uncertain=uncertain,
                     state=state,
+                    way=self._way_of(sending),
                 )
                 outcomes = self.store.engine.run_batch(sending.records, batch, self)
                 unknown = any(outcome.status is Status.UNKNOWN for outcome in outcomes)
@@ -244,6 +267,11 @@ class _Run:
                 self.file.end_batch(sending.id)
         finally:
             del self.sending[sending.id]
+            self.pace.forget(sending.id)
+
+    def _way_of(self, sending: _Sending) -> Way:
+        row = next(iter(sending.rows.values()))
+        return self._way(row.kind, row.part)
 
     # -- composing changes
 
@@ -262,26 +290,16 @@ class _Run:
         return Ledger(self.store.state, records, self.pictures)
 
     def _change(self, sending: _Sending, row: ChangeRow) -> Change[Any] | Outcome:
-        model = sending.records.model
         record_id = row.record_id
         if not record_id and row.action != "create":
             status, record_id = self.file.made_id(row.kind, row.key)
             if status not in _FINAL:
                 return _left(row, "reference", f"{row.label!r} was not created", "See why first.")
-        before, desired, removed = sides(model, row)
-        missing = self._resolve(sending, row, desired)
+        change = change_of(sending.records.model, row, record_id)
+        missing = self._resolve(sending, row, change.desired)
         if missing:
             return _left(row, "reference", missing, "Create it, or give one that exists.")
-        return Change(
-            id=str(row.seq),
-            action=row.action,
-            part=row.part,
-            record_id=record_id,
-            key=row.key,
-            desired=desired,
-            before=before,
-            removed=removed,
-        )
+        return change
 
     def _resolve(self, sending: _Sending, row: ChangeRow, desired: Record) -> str:
         """Find the ids that a change refers to; return what is missing and can't be done without.
@@ -445,6 +463,10 @@ class _Run:
         """Keep a batch's state."""
         self.file.remember(batch_id, state)
 
+    def advance(self, batch_id: str, done: int) -> None:
+        """Show how far a batch's job is."""
+        self.pace.advance(batch_id, done)
+
     def _read_back(self, sending: _Sending) -> None:
         """Compare what was applied with what the store has now."""
         if not sending.unread:
@@ -493,23 +515,6 @@ _REPLAN = "Plan again to see both values, or apply with --on-conflict overwrite.
 def _rows(file: PlanFile, seqs: Sequence[int]) -> Iterator[ChangeRow]:
     for chunk in chunks(seqs, 500):
         yield from file.changes(f"WHERE seq IN ({', '.join('?' * len(chunk))})", chunk)
-
-
-def patch_of(row: ChangeRow) -> Patch:
-    """Return the two sides of a row."""
-    return Patch(json.loads(row.before or "{}"), json.loads(row.after or "{}"))
-
-
-def sides(
-    model: type[Record], row: ChangeRow
-) -> tuple[Record | None, Record, dict[str, tuple[str, ...]]]:
-    """Return a row's before and after as records, and the elements to take out."""
-    if row.action == "create":
-        return None, model.model_validate_json(row.after or "{}"), {}
-    if row.action == "delete":
-        before = model.model_validate_json(row.before or "{}")
-        return before, before, {}
-    return rebuild(model, patch_of(row))
 
 
 def _asked(change: Change[Any], finds: Sequence[str]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from storebridge.plan.scope import Scope
 from storebridge.plan.sold import moment_of, warn_of_sales
 from storebridge.plan.source import Source, open_source
 from storebridge.plan.spool import DOUBT, Spool, Spooled
+from storebridge.plan.ways import forecast
 
 if TYPE_CHECKING:
     from storebridge.formats.mapping import TableMapping
@@ -410,12 +411,24 @@ class _Builder:
         self.watch.finish(self.scope, self.name)
         if self.since is not None:
             warn_of_sales(self.store, self.spool, self.file, self.since)
+        self._warn()
         fits = next(self.file.fit(), None)
         if self.options.strict and fits is not None:
             raise Refused(
                 f"--strict: the store can't hold {fits[2]} of {fits[0]} {fits[1]!r}: {fits[3]}"
             )
-        self.file.put_meta(forecast=_forecast(self.store, self.file))
+        self.file.put_meta(forecast=forecast(self.store, self.file, self.options.way))
+
+    def _warn(self) -> None:
+        """Say which rights are missing for what is planned, and what the store warns of."""
+        kinds = dict.fromkeys(kind for _, kind, _ in self.file.phases())
+        lacks = (line for kind in kinds for line in self.store.adapter.lacking(kind))
+        for line in dict.fromkeys(lacks):
+            self.file.add_warning(f"the credentials have {line}")
+        for notice in self.store.notices:
+            if self.options.strict:
+                raise Refused(f"--strict: {notice}")
+            self.file.add_warning(notice)
 
 
 def _doubles(spool: Spool, file: str) -> Iterator[Problem]:
@@ -445,14 +458,3 @@ def _head(
         "options": options.as_dict(),
         "mapping": mapping and {"name": mapping.name, "text": mapping.text},
     }
-
-
-def _forecast(store: Store, file: PlanFile) -> dict[str, Any]:
-    """Return how many writes a plan takes and, where a rate limit is known, how many seconds."""
-    sizes = file.count("SELECT kind || ' ' || part, COUNT(*) FROM changes GROUP BY kind, part")
-    calls = 0
-    for name, count in sizes.items():
-        size = store.adapter.records(name.partition(" ")[0]).batch_size
-        calls += -(-count // size)
-    rate = store.adapter.limits.rate
-    return {"writes": calls, "seconds": round(calls / rate, 1) if rate else None}

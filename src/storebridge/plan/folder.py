@@ -247,7 +247,7 @@ class PlanFolder:
         given = {store.name: store for store in stores}
         name = f"undo of {self.path.name}"
         return self._derived(
-            (name, _undo_one, asked), _was_applied, Path(output), given, jobs, state, on_progress
+            (name, Plan.undo, asked), _was_applied, Path(output), given, jobs, state, on_progress
         )
 
     def replan(
@@ -265,14 +265,14 @@ class PlanFolder:
             PlanError: if nothing was refused, or the folder is there already.
         """
         given = {store.name: store for store in stores}
-        how = (self.source, _replan_one, dict[str, Any]())
+        how = (self.source, Plan.replan, dict[str, Any]())
         return self._derived(how, _was_refused, Path(output), given, jobs, state, on_progress)
 
     # -- the parts
 
     def _derived(
         self,
-        how: tuple[str, Callable[..., Any], dict[str, Any]],
+        how: tuple[str, Callable[..., Plan], dict[str, Any]],
         has: Callable[[Report], bool],
         output: Path,
         given: dict[str, Store],
@@ -282,8 +282,10 @@ class PlanFolder:
     ) -> PlanFolder:
         """Return a folder of plans that come of these, for the stores whose report has some."""
         name, function, asked = how
-        arguments = {**asked, "state": state}
-        works, ends = self._works(function, given, arguments, lambda row: has(self._report_of(row)))
+        arguments = {**asked, "derive": function, "state": state}
+        works, ends = self._works(
+            _derive_one, given, arguments, lambda row: has(self._report_of(row))
+        )
         if not works and not ends:
             raise PlanError(f"{self.path} has nothing for {output}: nothing of it was done so far")
         stores = [work.store for work in works] + list(ends)
@@ -296,7 +298,7 @@ class PlanFolder:
             source=name,
             rows=tuple(rows),
             request=hashlib.sha256(request.encode()).hexdigest(),
-            undo_of=self.digest if function is _undo_one else "",
+            undo_of=self.digest if function is Plan.undo else "",
         )
         side = lanes([work.arguments["store"] for work in works], jobs)
         derive(index, works, output, side, on_progress)
@@ -427,37 +429,21 @@ def _apply_one(
         one.apply(target, on_progress=on_progress, **options)
 
 
-def _undo_one(
+def _derive_one(
     tell: Tell,
     *,
+    derive: Callable[..., Plan],
     store: StoreConfig | Store,
     state: str | Path | None,
     plan: Path,
     output: Path,
     **options: Any,
 ) -> tuple[str, str]:
-    tell("undo", 0, 0)
+    tell(derive.__name__, 0, 0)
     with (
         Plan.open(plan) as one,
         opened(store, state) as target,
-        one.undo(output, target, **options) as made,
-    ):
-        return target.info.id, made.digest
-
-
-def _replan_one(
-    tell: Tell,
-    *,
-    store: StoreConfig | Store,
-    state: str | Path | None,
-    plan: Path,
-    output: Path,
-) -> tuple[str, str]:
-    tell("compare", 0, 0)
-    with (
-        Plan.open(plan) as one,
-        opened(store, state) as target,
-        one.replan(output, target) as made,
+        derive(one, output, target, **options) as made,
     ):
         return target.info.id, made.digest
 

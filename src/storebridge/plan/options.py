@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args, get_ty
 from storebridge.errors import ConfigError, UsageError
 from storebridge.models import Record
 from storebridge.plan.guards import Guards
+from storebridge.plan.ways import WayChoice
 
 if TYPE_CHECKING:
     from storebridge.formats.mapping import TableMapping
@@ -94,6 +95,9 @@ class PlanOptions:
     """The kind of picture that files are made into."""
     guards: Guards = field(default_factory=Guards)
     """What a plan may do at most; a breach plans nothing."""
+    way: WayChoice = "auto"
+    """How changes are made where the platform has jobs: by requests of their own ("direct"), as
+    lines of jobs ("bulk"), or, with "auto", as is cheaper for each kind and part."""
     mapping: str | Path = ""
     """The file that says how a supplier's table becomes products (`storebridge.formats.mapping`);
     without it, the source is of a format that is known."""

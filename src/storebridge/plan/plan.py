@@ -21,6 +21,7 @@ from storebridge.plan.options import OnConflict, PlanOptions, Task, Transform
 from storebridge.plan.replan import replan
 from storebridge.plan.report import Report
 from storebridge.plan.undo import undo
+from storebridge.plan.ways import Forecast
 
 if TYPE_CHECKING:
     from storebridge.store import Store
@@ -138,6 +139,11 @@ class Plan:
         )
         return {name: self._file.meta(name) for name in names}
 
+    @property
+    def forecast(self) -> Forecast:
+        """What applying takes: requests, points and time, and which ways were chosen."""
+        return Forecast.of(self._file.meta("forecast"))
+
     def changes(self) -> Iterator[PlannedChange]:
         """Yield the changes in the order in which they are applied."""
         return map(PlannedChange.of, self._file.changes())
@@ -182,6 +188,7 @@ class Plan:
         wait: float | None = 0,
         digest: str = "",
         on_progress: Callable[[int, int], None] | None = None,
+        on_notice: Callable[[str], None] | None = None,
     ) -> Report:
         """Apply the plan, or go on with an interrupted run.
 
@@ -194,6 +201,8 @@ class Plan:
             digest: the digest that somebody else read, or its first 12 digits at least: the plan is
                 applied only if it is that one.
             on_progress: called with how many changes are done, and how many there are.
+            on_notice: called with what should be known meanwhile, in a person's words (the other
+                way would be faster); without it, that is logged as a warning.
 
         Raises:
             Refused: if the plan's digest is another one.
@@ -206,6 +215,7 @@ class Plan:
             wait=wait,
             digest=digest,
             on_progress=on_progress,
+            on_notice=on_notice,
         )
 
     def report(self, store_name: str = "") -> Report:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from storebridge.adapter import Records
 from storebridge.compare import names_of, still_holds
 from storebridge.models import Record
-from storebridge.plan.apply import check_store, sides
+from storebridge.plan.apply import check_store
 from storebridge.plan.changes import Changes, Why, row_of
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import ChangeRow, PlanFile
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions
+from storebridge.plan.sides import sides
 from storebridge.plan.spool import Spool
+from storebridge.plan.ways import forecast
 
 if TYPE_CHECKING:
     from storebridge.store import Store
@@ -39,7 +41,6 @@ def replan(refused: PlanFile, store: Store, output: Path) -> PlanFile:
     with PlanFile.making(output) as file, Spool.temporary(folder) as spool:
         file.put_meta(
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            forecast={},
             source=f"conflicts of {refused.path.name}",
             **{name: refused.meta(name) for name in _SAME},
         )
@@ -51,6 +52,7 @@ def replan(refused: PlanFile, store: Store, output: Path) -> PlanFile:
                 _again(row, store, spool, changes)
             changes.flush()
         changes.finish(by_part=True)
+        file.put_meta(forecast=forecast(store, file))
     return file
 
 

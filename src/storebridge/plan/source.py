@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Source", "open_source", "reading"]
 
 #: What goes from one store to another only where it is asked for by its kind.
-_NO_CATALOGUE = frozenset(("discount", "customer", "order", "review"))
+_NO_CATALOGUE = frozenset(("discount", "customer", "order", "review", "redirect"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,15 @@ from storebridge.ledger import Ledger
 from storebridge.models import Record
 from storebridge.parts import declared
 from storebridge.pictures import Pictures
-from storebridge.plan.apply import check_store, patch_of, sides
+from storebridge.plan.apply import check_store
 from storebridge.plan.changes import Changes, Why, row_of
 from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
 from storebridge.plan.live import Live
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.scope import parsed
+from storebridge.plan.sides import patch_of, sides
 from storebridge.plan.spool import Spool
+from storebridge.plan.ways import forecast
 
 if TYPE_CHECKING:
     from storebridge.store import Store
@@ -65,10 +67,11 @@ def undo(
     check_store(applied, store)
     folder = output.resolve().parent
     with PlanFile.making(output) as inverse, Spool.temporary(folder) as spool:
-        inverse.put_meta(forecast={}, **_head(applied, store))
+        inverse.put_meta(**_head(applied, store))
         changes = Changes(store, inverse, spool, PlanOptions(stock=True))
         _Undo(applied, store, spool, changes, where, fields).run()
         changes.finish(by_part=True)
+        inverse.put_meta(forecast=forecast(store, inverse))
     return inverse
 
 

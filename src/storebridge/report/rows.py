@@ -287,7 +287,7 @@ def _write_csv(part: Path, lines: Iterable[list[str]], table: Table) -> None:
 
 
 def _write_workbook(part: Path, lines: Iterable[list[str]], name: str = "Products") -> None:
-    import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
+    import xlsxwriter
 
     with xlsxwriter.Workbook(str(part), {"constant_memory": True}) as book:
         sheet = book.add_worksheet(name or "Products")

@@ -194,7 +194,6 @@ class View:
             )
 
     def _facts(self, plan: Plan, about: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        forecast = about["forecast"] or {}
         options = ", ".join(_options(about["options"] or {}))
         facts = (
             ("Store", _address(about["store"]["url"])),
@@ -205,7 +204,8 @@ class View:
             ("Options", self.hiding.text(options, Secrets())),
             ("Not in the source", ", ".join(_absent(plan.absent))),
             ("Guards", ", ".join(map(str, plan.guards()))),
-            ("Forecast", _forecast(forecast)),
+            ("Forecast", plan.forecast),
+            ("Ways", "; ".join(map(str, plan.forecast.phases))),
             ("Hidden here", ", ".join(self.hiding.names)),
             ("Plan", plan.path.name),
             ("Digest", plan.digest),
@@ -271,12 +271,6 @@ def _address(url: str) -> str:
 
 def _absent(counts: dict[str, int]) -> Iterator[str]:
     return (f"{count:,} {what}" for what, count in counts.items() if count)
-
-
-def _forecast(forecast: dict[str, Any]) -> str:
-    writes, seconds = forecast.get("writes"), forecast.get("seconds")
-    words = f"{writes:,} write{'' if writes == 1 else 's'}" if writes else ""
-    return f"{words}, about {seconds:,.0f} s at the store's rate limit" if seconds else words
 
 
 def _options(options: dict[str, Any]) -> Iterator[str]:

@@ -52,7 +52,7 @@ _OUTCOMES = {
 
 def write_xlsx(path: Path, view: View) -> None:
     """Write the workbook; memory stays flat however long the plans are."""
-    import xlsxwriter  # type: ignore[import-untyped]  # it ships no types
+    import xlsxwriter
 
     with xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
         _Sheet(book, "Summary", {"What": 24, "": 90}).fill(_summary(view))

@@ -24,6 +24,7 @@ from storebridge.models import (
     Order,
     Product,
     Record,
+    Redirect,
     Review,
     StoreInfo,
 )
@@ -212,6 +213,7 @@ class AsyncStore:
         self._info: StoreInfo | None = None
         self._state: StoreState | None = None
         self._engine: AsyncEngine | None = None
+        self._warned: tuple[str, ...] = ()
         self._lock: asyncio.Lock | None = None
 
     async def __aenter__(self) -> Self:
@@ -253,6 +255,12 @@ class AsyncStore:
         assert self._info is not None
         return self._info
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the store has warned of since it was opened; as `Store.notices`."""
+        told = self._engine.notices if self._engine is not None else ()
+        return tuple(dict.fromkeys((*self._warned, *told, *self._sync.notices)))
+
     async def state(self) -> StoreState:
         """Return what is remembered of this store: rate limit, locks, pictures."""
         await self.engine()
@@ -266,6 +274,7 @@ class AsyncStore:
             if self._engine is None:
                 async with self._made(None) as engine:
                     self._info = await engine.run(self.adapter.info())
+                    self._warned = engine.notices
                 self._state = StoreState(self._info.id, self.opening.state)
                 self._engine = self._made(self._state)
             return self._engine
@@ -316,6 +325,11 @@ class AsyncStore:
         return self.items(Review.kind)
 
     @property
+    def redirects(self) -> AsyncItems[Redirect]:
+        """The old addresses, and where they lead."""
+        return self.items(Redirect.kind)
+
+    @property
     def locations(self) -> AsyncItems[Location]:
         """The places that hold stock."""
         return self.items(Location.kind)
@@ -340,6 +354,11 @@ class AsyncStore:
     async def call(self, request: Request) -> Response:
         """Return the answer to a request of your own; as `Store.call`."""
         return await (await self.engine()).run(send(request))
+
+    async def accept(self, code: str) -> None:
+        """Let the app in with the code of a person's consent; as `Store.accept`."""
+        async with self._made(None) as engine:
+            await engine.accept(code)
 
     async def plan(
         self,

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from storebridge import config
 from storebridge.adapter import Adapter, Query, Records
 from storebridge.config import Access
 from storebridge.engine import EngineOptions, Event, Transport
@@ -41,7 +42,12 @@ class Opening:
     def engine_options(self, adapter: Adapter) -> EngineOptions:
         """Return the engine's options with the store's name and access."""
         label = self.name or self.url or adapter.name
-        return replace(self.options, store=label, read_only=self.access == "read")
+        options = replace(self.options, store=label, read_only=self.access == "read")
+        if adapter.vault_key and options.vault is None:
+            from storebridge.vault import FileVault
+
+            return replace(options, vault=FileVault(config.user_folder() / "tokens"))
+        return options
 
 
 class Walk:

@@ -19,6 +19,7 @@ from storebridge.store.sync import Store
 
 if TYPE_CHECKING:
     from storebridge.store.aio import AsyncStore
+    from storebridge.vault import Vault
 
 __all__ = ["open", "open_async", "opened", "sandbox", "stores"]
 
@@ -26,7 +27,12 @@ OnEvent = Callable[[Event], None]
 
 
 def open(
-    store: str, *, state: str | Path | None = None, on_event: OnEvent | None = None, **settings: Any
+    store: str,
+    *,
+    state: str | Path | None = None,
+    on_event: OnEvent | None = None,
+    vault: Vault | None = None,
+    **settings: Any,
 ) -> Store:
     """Return a store; nothing is connected yet.
 
@@ -35,17 +41,23 @@ def open(
             "woocommerce+https://shop.example", "shopify://name.myshopify.com".
         state: the folder of what is remembered per store; the user's data folder by default.
         on_event: called with each event of the engine.
+        vault: where tokens that rotate are kept; the user's configuration folder by default.
         **settings: the adapter's settings, credentials among them; they beat the environment
             and files.
 
     Raises:
         ConfigError: if the store is unknown, or a setting is missing or wrong.
     """
-    return opened(_one(store), state=state, on_event=on_event, **settings)
+    return opened(_one(store), state=state, on_event=on_event, vault=vault, **settings)
 
 
 def open_async(
-    store: str, *, state: str | Path | None = None, on_event: OnEvent | None = None, **settings: Any
+    store: str,
+    *,
+    state: str | Path | None = None,
+    on_event: OnEvent | None = None,
+    vault: Vault | None = None,
+    **settings: Any,
 ) -> AsyncStore:
     """Return a store for use in tasks: `async with storebridge.open_async(...) as store`.
 
@@ -53,7 +65,7 @@ def open_async(
     """
     from storebridge.store.aio import AsyncStore
 
-    adapter, opening = _prepared(_one(store), state, on_event, settings)
+    adapter, opening = _prepared(_one(store), state, on_event, vault, settings)
     return AsyncStore(adapter, opening)
 
 
@@ -71,10 +83,11 @@ def opened(
     *,
     state: str | Path | None = None,
     on_event: OnEvent | None = None,
+    vault: Vault | None = None,
     **settings: Any,
 ) -> Store:
     """Return the store that a configuration describes."""
-    return Store(*_prepared(store, state, on_event, settings))
+    return Store(*_prepared(store, state, on_event, vault, settings))
 
 
 def _one(text: str) -> StoreConfig:
@@ -92,6 +105,7 @@ def _prepared(
     store: StoreConfig,
     state: str | Path | None,
     on_event: OnEvent | None,
+    vault: Vault | None,
     settings: dict[str, Any],
 ) -> tuple[Adapter, Opening]:
     transport: Transport | None = None
@@ -108,7 +122,7 @@ def _prepared(
         state=Path(state) if state else None,
         transport=transport,
         on_event=on_event,
-        options=EngineOptions(store=store.label),
+        options=EngineOptions(store=store.label, vault=vault),
     )
     return adapter, opening
 

@@ -25,6 +25,7 @@ from storebridge.models import (
     Order,
     Product,
     Record,
+    Redirect,
     Review,
     StoreInfo,
 )
@@ -99,6 +100,11 @@ class Store:
         """The store's identity, currency, languages and places, as it says; asked once."""
         return self._engine(None).run(self.adapter.info())
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the store has warned of since it was opened (calls that it will drop)."""
+        return tuple(dict.fromkeys(text for each in self._engines for text in each.notices))
+
     @cached_property
     def state(self) -> StoreState:
         """What is remembered of this store: rate limit, locks, history."""
@@ -161,6 +167,11 @@ class Store:
         return self._items(Review)
 
     @property
+    def redirects(self) -> Items[Redirect]:
+        """The old addresses, and where they lead."""
+        return self._items(Redirect)
+
+    @property
     def locations(self) -> Items[Location]:
         """The places that hold stock."""
         return self._items(Location)
@@ -204,6 +215,17 @@ class Store:
             AccessDenied: if it would change a store that is read only.
         """
         return self.engine.run(send(request))
+
+    def accept(self, code: str) -> None:
+        """Let the app in with the code of a person's consent, and keep the tokens it brings.
+
+        The code is what `adapter.grant.code` found in the callback of the person's browser.
+
+        Raises:
+            AuthError: if the code is refused.
+            NotSupported: if the store lets no app in that way.
+        """
+        self._engine(None).accept(code)
 
     # -- plans and files
 

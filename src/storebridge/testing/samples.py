@@ -96,6 +96,7 @@ def minimal(kind: str, name: str, info: StoreInfo) -> Record:
         "email": f"{name}@example.com",
         "number": f"#{name}",
         "path": f"Kit > {name}",
+        "target": "/",
         "currency": info.currency,
         "body": f"Text {name}",
         "product": "handle:kit-other-1",
