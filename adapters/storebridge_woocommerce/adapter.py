@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from storebridge.adapter import Adapter, Credentials, Limits, Records
 from storebridge.errors import (
+    AccessDenied,
     ApiError,
     AuthError,
     BadAnswer,
@@ -18,7 +19,7 @@ from storebridge.errors import (
     NotSupported,
     StorebridgeError,
 )
-from storebridge.flow import Clock, Flow, Request, Response
+from storebridge.flow import Clock, Flow, Request, RequestKind, Response, send
 from storebridge.models import Record, StoreInfo
 from storebridge_woocommerce.auth import basic, sign
 from storebridge_woocommerce.collections import CollectionRecords
@@ -70,7 +71,7 @@ class WooCommerceSettings(BaseModel):
     )
     page_size: int = Field(100, ge=1, le=100, description="Records to a page.")
     batch_size: int = Field(
-        50, ge=1, le=100, description="Records to a request that writes; fewer on slow servers."
+        99, ge=1, le=100, description="Records to a request that writes; fewer on slow servers."
     )
 
     @field_validator("url")
@@ -98,6 +99,7 @@ class WooCommerceAdapter(Adapter):
         super().__init__(settings)
         self._site = Site()
         self._refused: AuthError | None = None
+        self._lacking: tuple[str, ...] = ()
         self._kinds: dict[str, Records[Any] | NotSupported] = {
             "location": NotSupported(
                 "WooCommerce counts one stock for each product", "use the location 'Default'"
@@ -115,6 +117,9 @@ class WooCommerceAdapter(Adapter):
             "customer": CustomerRecords(self._site, self.settings),
             "order": OrderRecords(self._site, self.settings),
             "review": ReviewRecords(self._site, self.settings),
+            "redirect": NotSupported(
+                "WooCommerce keeps no redirects", "use a plugin for redirects, or the web server"
+            ),
         }
 
     @property
@@ -147,6 +152,21 @@ class WooCommerceAdapter(Adapter):
             raise cause from None
         return facts.info()
 
+    def probe(self) -> Flow[None]:
+        """Find out whether the key may write: an empty batch does nothing, and is refused if not.
+
+        Source: recorded exchanges (batch; permissions of keys).
+        """
+        path = "/products/batch"
+        try:
+            yield from send(Request(method="POST", path=path, kind=RequestKind.READ, body=b"{}"))
+        except AccessDenied as error:
+            self._lacking = (f"write: {error}",)
+
+    def lacking(self, kind: str = "") -> tuple[str, ...]:
+        """Return what the key may not do, as far as that was asked."""
+        return self._lacking
+
     def authorize(self, clock: Clock) -> Flow[Credentials]:
         """Return the keys of the settings; they never expire.
 
@@ -156,7 +176,7 @@ class WooCommerceAdapter(Adapter):
         """
         refused, self._refused = self._refused, None
         if refused is not None and refused.code == "woocommerce_rest_cannot_view":
-            cause = yield from who_is_asking()
+            cause = yield from who_is_asking(signed=not self._encrypted)
             self._refused = None
             if cause is not None:
                 raise cause

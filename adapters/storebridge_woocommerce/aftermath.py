@@ -14,10 +14,10 @@ from typing import Any
 
 from storebridge.adapter import Change
 from storebridge.errors import BadAnswer, NotFound, OutcomeUnknown, Rejected, StorebridgeError
-from storebridge.flow import Flow, Outcome, Request, RequestKind, Status, send, wait
+from storebridge.flow import Flow, Outcome, Request, RequestKind, Status, send
 from storebridge.models import Amount, Comment, Fulfillment, Money, Order, Refund, RefundLine
 from storebridge.wire import dumps, json_of
-from storebridge_woocommerce.batches import FATAL
+from storebridge_woocommerce.batches import FATAL, Earlier, Item, Result, reconcile
 from storebridge_woocommerce.prices import time_of
 from storebridge_woocommerce.site import ask
 from storebridge_woocommerce.text import slashed, spoken_form
@@ -37,8 +37,6 @@ Doc = Mapping[str, Any]
 
 #: The metadata of an order in which the plugin keeps its parcels.
 TRACKING = "_wc_shipment_tracking_items"
-#: Seconds before a look for a note whose answer was lost.
-_PAUSE = 4.0
 
 
 # -- refunds
@@ -121,8 +119,12 @@ def _meta(doc: Doc, key: str) -> Any:
 
 def comments_of(number: str) -> Flow[tuple[Comment, ...]]:
     """Return an order's notes, the oldest first; WooCommerce gives all of them at once."""
+    return tuple(map(_comment, (yield from _notes(number))))
+
+
+def _notes(number: str) -> Flow[list[Doc]]:
     response = yield from ask(Request(method="GET", path=f"/orders/{number}/notes"))
-    return tuple(map(_comment, sorted(rows(response), key=lambda doc: int(doc["id"]))))
+    return sorted(rows(response), key=lambda doc: int(doc["id"]))
 
 
 def _comment(doc: Doc) -> Comment:
@@ -141,7 +143,7 @@ def comment_form(comment: Comment) -> Comment:
     return comment if text == comment.text else comment.model_copy(update={"text": text})
 
 
-def write_comments(change: Change[Order]) -> Flow[Outcome]:
+def write_comments(change: Change[Order], earlier: Earlier) -> Flow[Outcome]:
     """Add the comments that an order hasn't got, take out those to be removed, and say so.
 
     A new note to a customer is an e-mail: one that is there already, word for word and to the same
@@ -155,7 +157,7 @@ def write_comments(change: Change[Order]) -> Flow[Outcome]:
             if known is None and comment.id:
                 raise Rejected("WooCommerce changes no note once it is there")
             if known is None:
-                held = (*held, (yield from _written(change.id, number, comment)))
+                held = (*held, (yield from _written(change.id, number, comment, earlier)))
         for comment in held:
             if not set(comment.element_keys()).isdisjoint(change.removed.get("comments", ())):
                 yield from _removed(change.id, number, comment.id)
@@ -176,21 +178,39 @@ def _said(comment: Comment) -> str:
     return " ".join(unescape(comment.text).split())
 
 
-def _written(change: str, number: str, comment: Comment) -> Flow[Comment]:
-    """Write a note once, whatever becomes of the answer."""
+def _written(change: str, number: str, comment: Comment, earlier: Earlier) -> Flow[Comment]:
+    """Write a note once, whatever becomes of the answer.
+
+    Raises:
+        OutcomeUnknown: if it isn't there once the server must be done.
+    """
+    body = {"note": slashed(comment.text), "customer_note": comment.to_customer}
+    item = Item(change, change, body)
+
+    def look(_items: Sequence[Item]) -> Flow[dict[str, Doc]]:
+        held = yield from _notes(number)
+        row = next((each for each in held if _same(comment, [_comment(each)])), None)
+        return {change: row} if row else {}
+
     request = Request(
         method="POST",
         path=f"/orders/{number}/notes",
         kind=RequestKind.CREATE,
-        body=dumps({"note": slashed(comment.text), "customer_note": comment.to_customer}),
+        body=dumps(body),
         covers=(change,),
     )
-    try:
-        return _comment(json_of((yield from send(request))))
-    except (OutcomeUnknown, BadAnswer):
-        yield from wait(_PAUSE, "a lost answer")
-        made = _same(comment, (yield from comments_of(number)))
-    return made or _comment(json_of((yield from send(request))))
+    made: dict[str, Result] = {}
+    if change in earlier.changes:
+        made = yield from reconcile([item], look, {change}, earlier)
+    if not made:
+        try:
+            return _comment(json_of((yield from send(request))))
+        except (OutcomeUnknown, BadAnswer):
+            made = yield from reconcile([item], look, {change})
+    found = made.get(change, OutcomeUnknown("no answer came, and the order has no such note"))
+    if isinstance(found, StorebridgeError):
+        raise found
+    return _comment(found)
 
 
 def _removed(change: str, number: str, note: str) -> Flow[None]:

@@ -8,11 +8,10 @@ WooCommerce's own `check_oauth_signature` checks (recorded exchanges, OAuth over
 from __future__ import annotations
 
 import base64
-import hmac
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from storebridge.wire import percent
+from storebridge.wire import oauth1_claims, oauth1_signature, percent
 
 __all__ = ["basic", "sign"]
 
@@ -48,17 +47,10 @@ def sign(
         now: seconds since the epoch; the server allows 15 minutes of difference.
         digest: the hash of the HMAC.
     """
-    signed = {
-        "oauth_consumer_key": key,
-        "oauth_nonce": nonce,
-        "oauth_signature_method": f"HMAC-{digest.upper()}",
-        "oauth_timestamp": str(int(now)),
-    }
-    sent = (*params, *signed.items())
+    sent = (*params, *oauth1_claims(key, nonce, now, digest).items())
     pairs = "%26".join(_pairs(_nested(sent)))
     base = f"{method.upper()}&{percent(url)}&{pairs}"
-    mac = hmac.digest(f"{secret}&".encode(), base.encode(), digest)
-    return (*sent, ("oauth_signature", base64.b64encode(mac).decode()))
+    return (*sent, ("oauth_signature", oauth1_signature(base, secret, "", digest)))
 
 
 def _nested(params: Iterable[tuple[str, str]]) -> Nested:

@@ -1,14 +1,23 @@
 """Batch calls: what came of each item, and creating each record once, whatever happens.
 
 A batch is no transaction. A fatal error in one item ends the request with 500 and keeps what came
-before; a timeout or a 504 ends nothing: the server goes on and makes the rest. So after an unknown
-outcome nothing is sent again before the shop was looked at twice with the same result, and what
-was made is known by its mark. Source: recorded exchanges (batch, errors, SKU and upsert).
+before; a timeout or a 504 ends nothing: the server goes on and makes the rest, or begins with it
+only later, once a worker is free. So after an unknown outcome the shop is looked at before anything
+is sent again, and what was made is known by its mark:
+
+* What the shop takes once only (a SKU, an e-mail address, a name) goes again, alone, after two
+  looks with the same result: should the first request come late, one of the two is refused.
+* So does what is seen to be over: an answer came, or WordPress's own word of a fatal error.
+* Anything else could be made twice. It is looked for until no usual server would still work on it
+  (`_PAUSES`), and then told as unknown. Another run, which comes with `Earlier`, waits as long,
+  and sends it alone: so nothing is sent twice within that time.
+
+Source: recorded exchanges (batch, errors, SKU and upsert).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,19 +34,37 @@ from storebridge.flow import Flow, Request, RequestKind, Response, send, wait
 from storebridge.wire import dumps, json_of
 from storebridge_woocommerce.diagnosis import item_error
 
-__all__ = ["FATAL", "Item", "Look", "Pace", "Result", "create", "delete", "update"]
+__all__ = [
+    "FATAL",
+    "Earlier",
+    "Item",
+    "Look",
+    "Pace",
+    "Result",
+    "create",
+    "delete",
+    "reconcile",
+    "update",
+]
 
 Doc = Mapping[str, Any]
+Params = tuple[tuple[str, str], ...]
 Result = Doc | StorebridgeError
 #: Returns what is in the shop of some items, by their keys.
 Look = Callable[[Sequence["Item"]], Flow[dict[str, Doc]]]
 
 #: What ends a whole run: nothing more can be written with these credentials or settings.
 FATAL = (AuthError, ConfigError)
-#: Seconds between looks after a lost answer: 60 products were all there 10 s later (exchanges).
-_PAUSES = (4.0, 12.0, 20.0, 30.0, 60.0)
-#: Requests that take longer than this have too many items, and those below too few.
-_SLOW, _QUICK = 15.0, 4.0
+#: Seconds between looks after a lost answer, ten minutes together: longer than a request may run or
+#: wait by the usual limits of PHP (30 to 300 s), Apache (60 or 300), nginx (60) and CDNs (100).
+#: Most come at once: 60 products were all there 10 s after a 504 (exchanges).
+_PAUSES = (4.0, 12.0, 24.0, 40.0, 80.0, 140.0, 300.0)
+#: So many looks in a row that fail end the looking.
+_DEAF = 4
+#: What WordPress answers itself when PHP has died of an item.
+_DIED = "internal_server_error"
+#: Requests that take longer have too many items; quick ones would bear twice as many.
+_SLOW, _QUICK = 15.0, 7.0
 #: Items of the first request.
 _START = 25
 
@@ -83,6 +110,15 @@ class Pace:
             start += count
 
 
+@dataclass(slots=True)
+class Earlier:
+    """What an earlier process may have sent, and how long the server may still be at work on it."""
+
+    changes: frozenset[str] = frozenset()
+    left: float = sum(_PAUSES)
+    """Seconds; it is less for what is looked for later in the same run."""
+
+
 def create(
     path: str,
     items: Sequence[Item],
@@ -91,7 +127,8 @@ def create(
     look: Look,
     fits: Callable[[Item, Doc], bool],
     fields: str = "",
-    uncertain: frozenset[str] = frozenset(),
+    params: Params = (),
+    earlier: Earlier,
 ) -> Flow[dict[str, Result]]:
     """Make records, each once, and return them or their errors by the items' keys.
 
@@ -102,25 +139,37 @@ def create(
         look: finds items that may have been made.
         fits: tells whether a record is the one of an item.
         fields: what the answer's records are cut down to; "" for whole ones.
-        uncertain: the changes that an earlier process may have sent.
+        params: what else goes into the query, which counts for all items.
+        earlier: the changes that an earlier process may have sent.
     """
+    asked = params + ((("_fields", f"create,update,delete,{fields}"),) if fields else ())
     results: dict[str, Result] = {}
-    open_items = list(items)
-    lost = [item for item in items if item.change in uncertain]
-    for size in (0, 1):  # what was lost in company is sent alone: one bad item can kill a batch
-        if lost:
-            results |= yield from _found(lost, look)
-        open_items = [item for item in open_items if item.key not in results]
-        lost = []
-        for chunk in pace.chunks(open_items, size):
-            answers = yield from _send_creates(path, chunk, pace, fits, fields)
+    alone = set[str]()  # one bad item can kill a batch
+    if sent := [item for item in items if item.change in earlier.changes]:
+        late = {item.key for item in sent if not item.unique}
+        results |= yield from reconcile(sent, look, late, earlier)
+        alone |= late
+    while rest := [item for item in items if item.key not in results]:
+        again = bool(alone or sent)
+        lost, late = list[Item](), set[str]()
+        for chunk in _chunks(rest, alone, pace):
+            answers, over = yield from _send_creates(path, chunk, pace, fits, asked)
+            results |= yield from _conflicts(answers, chunk, look, again=again)
             lost += [item for item in chunk if item.key not in answers]
-            results |= yield from _conflicts(answers, chunk, look, again=bool(size or uncertain))
-        if not lost:
-            return results
-    results |= yield from _found(lost, look)
-    unknown = OutcomeUnknown("no answer came, twice, and the shop does not have it")
-    return {**{item.key: unknown for item in lost}, **results}
+            late |= {item.key for item in chunk if not (over or item.unique)}
+        if lost:
+            results |= yield from reconcile(lost, look, late)
+            unknown = OutcomeUnknown("no answer came, and the shop does not have it")
+            given_up = {item.key for item in lost} & (alone | late) - results.keys()
+            results |= dict.fromkeys(given_up, unknown)
+            alone |= {item.key for item in lost}
+    return results
+
+
+def _chunks(items: Sequence[Item], alone: Container[str], pace: Pace) -> Iterator[Sequence[Item]]:
+    """Yield the items in pieces of the present size, and then those that go alone."""
+    yield from pace.chunks([item for item in items if item.key not in alone])
+    yield from pace.chunks([item for item in items if item.key in alone], 1)
 
 
 def update(path: str, items: Sequence[Item], pace: Pace) -> Flow[dict[str, Result]]:
@@ -139,7 +188,7 @@ def _absolute(path: str, verb: str, items: Sequence[Item], pace: Pace) -> Flow[d
         rest = [item for item in items if item.key not in results]
         for chunk in pace.chunks(rest, size):
             try:
-                response = yield from send(_request(path, verb, chunk, ""))
+                response = yield from send(_request(path, verb, chunk))
                 results |= _by_number(response, verb, chunk)
                 pace.took(response.elapsed)
             except FATAL:
@@ -160,20 +209,25 @@ def _send_creates(
     chunk: Sequence[Item],
     pace: Pace,
     fits: Callable[[Item, Doc], bool],
-    fields: str,
-) -> Flow[dict[str, Result]]:
-    """Return what came of each item; one without a result may have been made."""
+    params: Params,
+) -> Flow[tuple[dict[str, Result], bool]]:
+    """Return what came of each item, and whether the server is seen to be done with the request.
+
+    An item without a result may have been made.
+    """
     try:
-        response = yield from send(_request(path, "create", chunk, fields))
+        response = yield from send(_request(path, "create", chunk, params))
         pace.took(response.elapsed)
-        return _in_order(response, chunk, fits)
+        return _in_order(response, chunk, fits), True
     except FATAL:
         raise
-    except (OutcomeUnknown, BadAnswer):
+    except (OutcomeUnknown, BadAnswer) as error:
         pace.slower()
-        return {}
+        return {}, 200 <= error.status < 300 or error.code == _DIED
     except StorebridgeError as error:
-        return {} if _too_large(error, chunk, pace) else {item.key: error for item in chunk}
+        if _too_large(error, chunk, pace):
+            return {}, True
+        return {item.key: error for item in chunk}, True
 
 
 def _too_large(error: StorebridgeError, chunk: Sequence[Item], pace: Pace) -> bool:
@@ -191,37 +245,58 @@ def _conflicts(
     results = dict(answers)
     taken = [item for item in chunk if isinstance(answers.get(item.key), Conflict)]
     if again and taken:
-        results |= yield from _found(taken, look, keep=results)
+        results |= yield from reconcile(taken, look, keep=results)
     return results
 
 
-def _found(
-    items: Sequence[Item], look: Look, keep: Mapping[str, Result] | None = None
+def reconcile(
+    items: Sequence[Item],
+    look: Look,
+    late: Container[str] = frozenset(),
+    earlier: Earlier | None = None,
+    keep: Mapping[str, Result] | None = None,
 ) -> Flow[dict[str, Result]]:
-    """Look for items until two looks find the same, and return those that are there.
+    """Look for items until all are there, or looking on is of no use; return those that are there.
 
-    A third look is taken where the shop would take a second record of the same kind: a server
-    may need longer for one item than lies between two looks. Where looking fails, each item is
-    unknown: what was sent is no more certain for it.
+    Two looks that find the same are enough; three where the shop would take a second record of the
+    same kind. A look that fails doesn't count. Where it stays so, or the server isn't done when its
+    time is up, the others come as errors: what was sent is no more certain for it.
+
+    Args:
+        items: what may have been made.
+        look: finds items.
+        late: the keys of those that the server may still begin with, and would make twice.
+        earlier: how long that may last; ten minutes by default, from now on.
+        keep: errors that stand where looking fails.
     """
     found: dict[str, Doc] = {}
-    same, enough = 0, 1 if all(item.unique for item in items) else 2
-    try:
-        for number, pause in enumerate((*_PAUSES, 0.0)):
-            before, found = found.keys(), (yield from look(items))
-            same = same + 1 if number and before == found.keys() else 0
-            if len(found) == len(items) or same == enough:
-                break
-            yield from wait(pause, "a lost answer")
-    except FATAL:
-        raise
-    except StorebridgeError as error:
-        unknown = OutcomeUnknown(f"looking for it failed: {error}")
-        return {item.key: (keep or {}).get(item.key, unknown) for item in items}
-    return {**found}
+    known, patience = keep or {}, earlier or Earlier()
+    rest, same, deaf = list(items), -1, 0
+    for pause in (*_PAUSES, 0.0):
+        try:
+            new = yield from look(rest)
+        except FATAL:
+            raise
+        except StorebridgeError as error:
+            deaf, why = deaf + 1, f"looking for it failed: {error}"
+        else:
+            deaf, why = 0, "the server is still at work on what came with it"
+            same = 0 if new or same < 0 else same + 1
+            found |= new
+            rest = [item for item in rest if item.key not in found]
+        enough = 1 if all(item.unique for item in rest) else 2
+        over = patience.left <= 0 or all(item.key not in late for item in rest)
+        if not rest or (over and not deaf and same >= enough):
+            return {**found}
+        if deaf == _DEAF:
+            break
+        yield from wait(pause, "a lost answer")
+        patience.left -= pause
+    unknown = OutcomeUnknown(why)
+    return {**{item.key: known.get(item.key, unknown) for item in rest}, **found}
 
 
-def _request(path: str, verb: str, chunk: Sequence[Item], fields: str) -> Request:
+def _request(path: str, verb: str, chunk: Sequence[Item], params: Params = ()) -> Request:
     kinds = {"create": RequestKind.CREATE, "delete": RequestKind.DELETE}
     if verb == "delete":
         value: list[Any] = [item.number for item in chunk]
@@ -232,7 +307,7 @@ def _request(path: str, verb: str, chunk: Sequence[Item], fields: str) -> Reques
         method="POST",
         path=f"{path}/batch",
         kind=kinds.get(verb, RequestKind.SET),
-        params=(("_fields", f"create,update,delete,{fields}"),) if fields else (),
+        params=params,
         body=dumps({verb: value}),
         covers=tuple(dict.fromkeys(item.change for item in chunk)),
         timeout=max(60.0, 5.0 * len(chunk)),
@@ -243,13 +318,25 @@ def _listed(response: Response, verb: str) -> list[Any]:
     """Return the answer's rows; an empty or a short answer tells nothing about what was done."""
     body = json_of(response)
     listed = body.get(verb) if isinstance(body, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
+    if not isinstance(listed, list) or not all(map(_says, listed)):
         raise BadAnswer(
             f"the shop's answer has no list of what it did ({verb})",
             status=response.status,
             request_id=response.request_id,
         )
     return listed
+
+
+def _says(row: Any) -> bool:
+    """Return whether a row tells what came of an item: a record, or why there is none."""
+    if not isinstance(row, dict):
+        return False
+    number = row.get("id")
+    return _refused(row) or (isinstance(number, int) and number > 0)
+
+
+def _refused(row: Doc) -> bool:
+    return row.get("error") is not None
 
 
 def _in_order(
@@ -259,9 +346,9 @@ def _in_order(
     listed = _listed(response, "create")
     if len(listed) == len(chunk):
         pairs = list(zip(chunk, listed, strict=True))
-        if all("error" in row or fits(item, row) for item, row in pairs):
+        if all(_refused(row) or fits(item, row) for item, row in pairs):
             return {item.key: _result(row, response) for item, row in pairs}
-    made = [row for row in listed if "error" not in row]
+    made = [row for row in listed if not _refused(row)]
     return {item.key: row for item in chunk for row in made if fits(item, row)}
 
 

@@ -11,9 +11,10 @@ from storebridge.errors import Rejected, StorebridgeError
 from storebridge.flow import Flow, Outcome, Request, RequestKind, Status, remember, report, send
 from storebridge.models import Collection, Media
 from storebridge.wire import dumps, json_of
-from storebridge_woocommerce import fields
-from storebridge_woocommerce.batches import FATAL, Item, Result, create, update
+from storebridge_woocommerce import fields, languages
+from storebridge_woocommerce.batches import FATAL, Earlier, Item, Result, create, update
 from storebridge_woocommerce.library import LIMITS, Library, fetched
+from storebridge_woocommerce.normal import medium
 from storebridge_woocommerce.reading import NAMESPACE
 from storebridge_woocommerce.records import WooRecords, failed, outcomes
 from storebridge_woocommerce.site import Facts, Site
@@ -80,12 +81,16 @@ class CollectionRecords(WooRecords[Collection]):
             for name in ("handle", "parent")
             if name in given
         }
+        if desired.image is not None:
+            new["image"] = medium(desired.image)
         changed = {name: value for name, value in new.items() if value != getattr(desired, name)}
         return desired.model_copy(update=changed) if changed else desired
 
     def filters(self, query: Query, facts: Facts) -> tuple[tuple[str, str], ...] | None:
         """Return the parameters of a query; categories have no status and no dates."""
-        return None if query.status else super().filters(query, facts)
+        params = None if query.status else super().filters(query, facts)
+        code = languages.catalogue(facts, self.settings.language)
+        return None if params is None else params + languages.params(code)
 
     def whole(
         self, docs: Sequence[Doc], facts: Facts, fields_: frozenset[str] | None
@@ -126,7 +131,8 @@ class CollectionRecords(WooRecords[Collection]):
             pace=self.pace,
             look=self._look,
             fits=_fits,
-            uncertain=batch.uncertain,
+            params=languages.made_in(facts, languages.catalogue(facts, self.settings.language)),
+            earlier=Earlier(batch.uncertain),
         )
         yield from self._report(changes, results, facts)
 
@@ -143,6 +149,7 @@ class CollectionRecords(WooRecords[Collection]):
                 items.append(Item(change.id, change.id, body, int(change.record_id)))
             except StorebridgeError as error:
                 yield from report([failed(change, error)])
+        items = yield from self.changing(items)
         results = yield from update(self.path, items, self.pace)
         asked = {item.key for item in items}
         yield from self._report([c for c in changes if c.id in asked], results, facts, all_=True)

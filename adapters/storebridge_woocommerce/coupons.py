@@ -59,6 +59,7 @@ class CouponRecords(FlatRecords[Discount]):
 
     model = Discount
     word = "coupon"
+    unique = True
     path: ClassVar[str] = "/coupons"
     fields = fields.DISCOUNT
     finds = ("id", "code")

@@ -11,7 +11,7 @@ from storebridge.errors import Rejected
 from storebridge.flow import Flow, report
 from storebridge.models import Address, Customer
 from storebridge_woocommerce import fields
-from storebridge_woocommerce.batches import Item, create, update
+from storebridge_woocommerce.batches import Earlier, Item, create, update
 from storebridge_woocommerce.normal import metafield
 from storebridge_woocommerce.people import address_of, address_payload
 from storebridge_woocommerce.prices import time_of
@@ -109,7 +109,7 @@ class CustomerRecords(WooRecords[Customer]):
             pace=self.pace,
             look=self._look,
             fits=_fits,
-            uncertain=batch.uncertain,
+            earlier=Earlier(batch.uncertain),
         )
         asked = {item.key for item in items}
         sent = [change for change in changes if change.id in asked]
@@ -119,8 +119,11 @@ class CustomerRecords(WooRecords[Customer]):
         """Write the given fields of customers."""
         facts = yield from self.site.known()
         items = [Item(c.id, c.id, _body(c), int(c.record_id)) for c in changes]
+        items = yield from self.changing(items)
         results = yield from update(self.path, items, self.pace)
-        yield from report(outcomes(changes, results, lambda doc: self.read(doc, facts)))
+        asked = {item.key for item in items}
+        sent = [change for change in changes if change.id in asked]
+        yield from report(outcomes(sent, results, lambda doc: self.read(doc, facts)))
 
     def _look(self, items: Sequence[Item]) -> Flow[dict[str, Doc]]:
         rows = yield from self.look_up([f"email:{item.body['email']}" for item in items], "")

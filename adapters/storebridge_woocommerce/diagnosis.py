@@ -88,6 +88,10 @@ _HEADER = (
     "PHP. For Apache: 'SetEnvIf Authorization \"(.*)\" HTTP_AUTHORIZATION=$1' in .htaccess; for "
     "nginx: pass the header, and HTTPS on, to PHP-FPM."
 )
+_UNSIGNED = (
+    "Over http each request carries a signature in its address (oauth_…), which something before "
+    "the shop takes away: let it through, or give the store's URL with https."
+)
 _ROLE = "Make the key for a user with the role Shop manager or Administrator."
 
 
@@ -118,8 +122,10 @@ def item_error(details: Any, request_id: str = "") -> ApiError:
     return Rejected("the store refused it", status=status, code=code, request_id=request_id)
 
 
-def who_is_asking() -> Flow[StorebridgeError | None]:
+def who_is_asking(*, signed: bool) -> Flow[StorebridgeError | None]:
     """Return why a key was taken for nobody's, None if that can't be told.
+
+    A key that is not known is told as such where requests are signed: what wasn't told didn't come.
 
     WordPress takes the header for a user's name and an application password: it says that there
     is no such user where the header arrived, and that nobody is logged in where it didn't.
@@ -127,6 +133,8 @@ def who_is_asking() -> Flow[StorebridgeError | None]:
     try:
         yield from send(Request(method="GET", path="/wp-json/wp/v2/users/me"))
     except ApiError as answer:
+        if signed:
+            return _refused("the shop did not see the signature.", answer, _UNSIGNED)
         if answer.code == "rest_not_logged_in":
             return _refused("the shop did not see the credentials.", answer, _HEADER)
         if answer.code in ("invalid_username", "incorrect_password", "invalid_email"):

@@ -244,6 +244,8 @@ _PRODUCT_KEYS: Mapping[str, tuple[str, ...]] = {
         "download_limit", "download_expiry", "tax_status", "manage_stock", "lang",
     ),
 }  # fmt: skip
+#: What a parent says itself, besides.
+_OF_PARENTS = ("weight", "dimensions", "stock_status")
 _OFFER_KEYS = (
     "global_unique_id", "regular_price", "sale_price", "date_on_sale_from_gmt",
     "date_on_sale_to_gmt", "manage_stock", "stock_quantity", "backorders", "weight", "dimensions",
@@ -265,5 +267,5 @@ def keys_for(fields: Iterable[str] | None) -> str:
     names = [field.partition(".")[0] for field in fields]
     for name in names:
         keys |= dict.fromkeys(_OFFER_KEYS if name == "variants" else _PRODUCT_KEYS.get(name, ()))
-    keys |= dict.fromkeys(("weight", "dimensions") if "platform_fields" in names else ())
+    keys |= dict.fromkeys(_OF_PARENTS if "platform_fields" in names else ())
     return ",".join(keys)

@@ -10,7 +10,7 @@ from storebridge.adapter import Batch, Change
 from storebridge.errors import NotFound, Rejected, StorebridgeError
 from storebridge.flow import Flow, report
 from storebridge.models import Record
-from storebridge_woocommerce.batches import Item, Result, create, update
+from storebridge_woocommerce.batches import Earlier, Item, Result, create, update
 from storebridge_woocommerce.lookup import Lookup
 from storebridge_woocommerce.records import WooRecords, failed, outcomes
 from storebridge_woocommerce.site import Facts
@@ -28,6 +28,8 @@ class FlatRecords(WooRecords[R]):
 
     #: What a person calls one of them.
     word: ClassVar[str]
+    #: Whether the shop refuses a second one of the same kind.
+    unique: ClassVar[bool] = False
 
     @abstractmethod
     def body(self, change: Change[R], batch: Batch[R], live: Doc | None) -> dict[str, Any]:
@@ -54,7 +56,7 @@ class FlatRecords(WooRecords[R]):
             pace=self.pace,
             look=self.look,
             fits=self.fits,
-            uncertain=batch.uncertain,
+            earlier=Earlier(batch.uncertain),
         )
         yield from self._report(changes, items, results)
 
@@ -69,7 +71,7 @@ class FlatRecords(WooRecords[R]):
             else:
                 error = NotFound(f"the shop has no {self.word} {change.record_id}")
                 yield from report([failed(change, error)])
-        items = yield from self._items(there, batch)
+        items = yield from self.changing((yield from self._items(there, batch)))
         results = yield from update(self.path, items, self.pace)
         yield from self._report(changes, items, results)
 
@@ -81,7 +83,8 @@ class FlatRecords(WooRecords[R]):
         for change, live in changes:
             try:
                 number = int(change.record_id) if live is not None else 0
-                items.append(Item(change.id, change.id, self.body(change, batch, live), number))
+                body = self.body(change, batch, live)
+                items.append(Item(change.id, change.id, body, number, self.unique))
             except Rejected as error:
                 yield from report([failed(change, error)])
         return items

@@ -133,9 +133,10 @@ class Images:
         for number in before:
             if str(number) not in gone and not (replaces and str(number) not in known):
                 found.append((known.pop(str(number), None), {"id": number}))
-        found += [(media, {"id": int(number)}) for number, media in known.items()]
-        for media in desired.media:
-            if not media.id or int(media.id) in lost:
+        for media in desired.media:  # in their own order: the first one may be the main picture
+            if media.id in known:
+                found.append((media, {"id": int(media.id)}))
+            elif not media.id or int(media.id) in lost:
                 found.append((media, (yield from self.library.source(media, change, batch, made))))
         return _ordered([(media, _described(media, item)) for media, item in _once(found)])
 

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from storebridge.flow import Flow
+from storebridge.models import Product
+from storebridge_woocommerce.reading import NAMESPACE
 from storebridge_woocommerce.text import slug_form, sluglike
 from storebridge_woocommerce.walk import MOST, every, rows_of, walk
 
-__all__ = ["LINKS", "Lookup"]
+__all__ = ["LINKS", "Lookup", "named"]
 
 Doc = Mapping[str, Any]
 Params = tuple[tuple[str, str], ...]
@@ -121,3 +123,24 @@ def _keys(row: Doc) -> tuple[str, str]:
     handle = f"handle:{sluglike(row['slug'])}" if row["slug"] else ""
     sku = f"sku:{row['sku']}" if row["sku"] else ""
     return handle or sku or number, sku or number
+
+
+def named(product: Product, names: Mapping[int, tuple[str, str]]) -> Product:
+    """Return a product that names others by their keys instead of by their ids.
+
+    Those that are gone, or in the trash, are left out: WooCommerce keeps their ids, and shows none.
+    """
+    changed: dict[str, Any] = {}
+    for field in ("upsells", "cross_sells"):
+        if keys := getattr(product, field):
+            changed[field] = tuple(handle for handle, _ in _there(keys, names))
+    own = product.platform_fields.get(NAMESPACE, {})
+    if keys := own.get("grouped_products"):
+        grouped = [sku for _, sku in _there(keys, names)]
+        changed["platform_fields"] = {NAMESPACE: {**own, "grouped_products": grouped}}
+    return product.model_copy(update=changed) if changed else product
+
+
+def _there(keys: Iterable[str], names: Mapping[int, tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    numbers = (int(key.removeprefix("id:")) for key in keys)
+    return (names[number] for number in numbers if number in names)

@@ -6,12 +6,13 @@ report, before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from storebridge.adapter import Fit
 from storebridge.models import (
     Attribute,
+    Media,
     Metafield,
     Option,
     Product,
@@ -21,10 +22,18 @@ from storebridge.models import (
 from storebridge_woocommerce import prices, sizes
 from storebridge_woocommerce.reading import NAMESPACE, OFFER_EXTRAS, OWN_EXTRAS
 from storebridge_woocommerce.site import Facts
-from storebridge_woocommerce.text import autop, filtered, html_form, slug_form, term_form
+from storebridge_woocommerce.text import (
+    alt_form,
+    autop,
+    filtered,
+    html_form,
+    slug_form,
+    tax_class,
+    term_form,
+)
 from storebridge_woocommerce.writing import STATUSES
 
-__all__ = ["metafield", "product", "unfit"]
+__all__ = ["medium", "metafield", "product", "unfit"]
 
 M = TypeVar("M", Option, Attribute)
 
@@ -32,6 +41,12 @@ _UNKNOWN = "WooCommerce's products have no such field"
 _HTML = ("description_html", "short_description_html")
 _BACK = {"publish": "active"}
 _EXTRAS = frozenset({*OWN_EXTRAS, *OFFER_EXTRAS, *sizes.PARENT_SIZES})
+#: How texts of a variant read back.
+_FORMS: Mapping[str, Callable[[str], str]] = {
+    "description_html": autop,
+    "tax_class": tax_class,
+    "status": lambda status: "active" if status == "active" else "private",
+}
 _VARIATIONS_ONLY = ("description_html", "status", "position", "metafields", "media")
 
 
@@ -41,13 +56,18 @@ def product(desired: Product, facts: Facts | None, default_category: str) -> Pro
     new = _texts(desired, facts) | _groups(desired, default_category)
     if "options" in given:
         new["options"] = tuple(map(_option, desired.options))
+    if "media" in given:
+        new["media"] = tuple(map(medium, desired.media))
     if "attributes" in given:
         new["attributes"] = tuple(map(_attribute, desired.attributes))
     if "metafields" in given:
         new["metafields"] = tuple(map(metafield, desired.metafields))
     if "platform_fields" in given:
         kept = new["platform_fields"] = _kept(desired.platform_fields, _EXTRAS)
-        if NAMESPACE in kept and facts is not None:
+        if NAMESPACE in kept and _alone(desired):
+            for name in sizes.PARENT_SIZES:
+                kept[NAMESPACE].pop(name, None)
+        elif NAMESPACE in kept and facts is not None:
             kept[NAMESPACE] |= sizes.parent_normal(kept[NAMESPACE], facts)
         if desired.options:  # it follows the variations
             new["platform_fields"].get(NAMESPACE, {}).pop("stock_status", None)
@@ -102,11 +122,26 @@ def unfit(desired: Product, currency: str) -> Iterator[Fit]:
     own = desired.platform_fields.get(NAMESPACE, {})
     for key in sorted(own.keys() - _EXTRAS):
         yield fit(f"platform_fields.{NAMESPACE}.{key}", _UNKNOWN)
+    if _alone(desired):
+        for key in sorted(own.keys() & sizes.PARENT_SIZES):
+            yield fit(f"platform_fields.{NAMESPACE}.{key}", sizes.ALONE)
     for field, message in _misfits(desired):
         yield fit(field, message)
     for variant in desired.variants:
         for field, message in _unfit(variant, currency):
             yield fit(f"variants.{field}", message)
+
+
+def _alone(desired: Product) -> bool:
+    """Return whether a product is its own variant, which has its weight and size."""
+    said = "options" in desired.given or "variants" in desired.given
+    grouped = desired.platform_fields.get(NAMESPACE, {}).get("type") == "grouped"
+    return (
+        said
+        and not desired.options
+        and not any(v.options for v in desired.variants)
+        and (not grouped)
+    )
 
 
 def _misfits(desired: Product) -> Iterator[tuple[str, str]]:
@@ -136,6 +171,10 @@ def _named(variant: Variant, product_title: str) -> bool:
 def _unfit(variant: Variant, currency: str) -> Iterator[tuple[str, str]]:
     if variant.given >= prices.PRICES and (fault := prices.fault(variant, currency)):
         yield "price", fault
+    if "tracked" in variant.given and not variant.tracked and variant.inventory:
+        yield "inventory", "WooCommerce keeps no quantity of what it doesn't count"
+    if variant.tax_class not in ("", "standard") and not tax_class(variant.tax_class):
+        yield "tax_class", f"{variant.tax_class!r} is no tax class of a shop, but a code of goods"
     if variant.virtual and (variant.weight or variant.dimensions):
         yield "weight", "WooCommerce keeps no size of virtual products"
     if variant.downloads and "downloadable" in variant.given and not variant.downloadable:
@@ -144,10 +183,7 @@ def _unfit(variant: Variant, currency: str) -> Iterator[tuple[str, str]]:
 
 def _variant(desired: Variant, facts: Facts | None, simple: bool) -> Variant:
     given, new = desired.given, dict[str, Any]()
-    if "description_html" in given:
-        new["description_html"] = autop(desired.description_html)
-    if "status" in given:
-        new["status"] = "active" if desired.status == "active" else "private"
+    new |= {name: form(getattr(desired, name)) for name, form in _FORMS.items() if name in given}
     if desired.sale is not None:
         new["sale"] = _whole_seconds(desired.sale)
     if "tracked" in given and not desired.tracked and desired.inventory:
@@ -185,7 +221,9 @@ def _option(option: Option) -> Option:
         return option
     fields = _kept(option.platform_fields, ("global", "default", "visible"))
     if NAMESPACE in fields:
-        fields[NAMESPACE] = {"visible": True, **fields[NAMESPACE]}
+        own = fields[NAMESPACE] = {"visible": True, **fields[NAMESPACE]}
+        if own.get("global") and isinstance(own.get("default"), str):
+            own["default"] = slug_form(own["default"])  # a value of the shop's is told by its slug
     return option.model_copy(update={"platform_fields": fields}) if fields else _bare(option)
 
 
@@ -203,7 +241,15 @@ def _bare(item: M) -> M:
 def _kept(own: Mapping[str, Mapping[str, Any]], known: Container[str]) -> dict[str, dict[str, Any]]:
     """Return the platform's own fields that it has: other platforms' ones are for them only."""
     mine = {name: value for name, value in own.get(NAMESPACE, {}).items() if name in known}
+    if isinstance(mine.get("shipping_class"), str):
+        mine["shipping_class"] = slug_form(mine["shipping_class"])
     return {NAMESPACE: mine} if mine else {}
+
+
+def medium(item: Media) -> Media:
+    """Return a picture with its text as that reads back."""
+    alt = alt_form(item.alt)
+    return item if alt == item.alt else item.model_copy(update={"alt": alt})
 
 
 def metafield(field: Metafield) -> Metafield:

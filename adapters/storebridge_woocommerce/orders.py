@@ -8,7 +8,7 @@ nothing (recorded exchanges, orders); so what an order's lines name is looked up
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from storebridge.adapter import Batch, Change, Field, Query
@@ -27,7 +27,7 @@ from storebridge.models import (
 )
 from storebridge.wire import amount
 from storebridge_woocommerce import aftermath, fields
-from storebridge_woocommerce.batches import Item, create, update
+from storebridge_woocommerce.batches import Earlier, Item, create, update
 from storebridge_woocommerce.names import KEPT, Names, keeping, kept, marks, names, renaming
 from storebridge_woocommerce.normal import metafield
 from storebridge_woocommerce.people import address_of, address_payload
@@ -74,14 +74,7 @@ class OrderRecords(WooRecords[Order]):
 
     def read(self, doc: Doc, facts: Facts) -> Order:
         """Return the order that WooCommerce's JSON describes; refunds without their lines."""
-        currency = str(doc["currency"])
-
-        def money(text: Any) -> Amount | None:
-            return Amount(shop=Money(str(text), currency)) if text not in ("", None) else None
-
-        lines = tuple(_line(each, money) for each in doc["line_items"])
-        meta = doc["meta_data"]
-        parcels: dict[str, Any] = {}
+        meta, parcels = doc["meta_data"], dict[str, Any]()
         if facts.tracking:
             meta = [each for each in meta if each["key"] != aftermath.TRACKING]
             parcels = {"fulfillments": aftermath.parcels_of(doc)}
@@ -89,51 +82,14 @@ class OrderRecords(WooRecords[Order]):
         return Order(
             id=str(doc["id"]),
             status=doc["status"],
-            customer_id=str(doc["customer_id"] or ""),
-            email=doc["billing"].get("email", ""),
-            phone=doc["billing"].get("phone", ""),
-            currency=currency,
-            billing_address=address_of(doc["billing"], "email", "phone"),
-            shipping_address=address_of(doc["shipping"], "email"),
-            line_items=lines,
-            shipping_lines=tuple(
-                ShippingLine(
-                    id=str(each["id"]),
-                    title=each["method_title"],
-                    code=each["method_id"],
-                    price=money(each["total"]),
-                )
-                for each in doc["shipping_lines"]
-            ),
-            adjustments=tuple(_adjustments(doc, money)),
-            taxes=tuple(
-                TaxLine(
-                    title=each["label"],
-                    rate=amount(_percent(each["rate_percent"])),
-                    amount=tax,
-                )
-                for each in doc["tax_lines"]
-                if (tax := money(each["tax_total"])) is not None
-            ),
-            prices_include_tax=doc["prices_include_tax"],
-            discount_total=money(doc["discount_total"]),
-            shipping_total=money(doc["shipping_total"]),
-            tax_total=money(doc["total_tax"]),
-            total=money(doc["total"]),
-            refunds=tuple(
-                Refund(
-                    id=str(each["id"]),
-                    reason=each["reason"] or "",
-                    amount=money(str(each["total"]).lstrip("-")),
-                )
-                for each in doc["refunds"]
-            ),
-            payments=tuple(_payments(doc, money)),
-            discount_codes=tuple(each["code"] for each in doc["coupon_lines"]),
+            currency=str(doc["currency"]),
             note=doc["customer_note"],
             metafields=metafields_of(meta),
             created_at=time_of(doc["date_created_gmt"]),
             updated_at=time_of(doc["date_modified_gmt"]),
+            **_person(doc),
+            **_bought(doc),
+            **_sums(doc),
             **called,
             **parcels,
         )
@@ -208,7 +164,7 @@ class OrderRecords(WooRecords[Order]):
             pace=self.pace,
             look=self._look,
             fits=_fits,
-            uncertain=batch.uncertain,
+            earlier=Earlier(batch.uncertain),
         )
         asked = {item.key for item in items}
         sent = [change for change in changes if change.id in asked]
@@ -216,9 +172,10 @@ class OrderRecords(WooRecords[Order]):
 
     def update(self, changes: Sequence[Change[Order]], batch: Batch[Order]) -> Flow[None]:
         """Write status, note, addresses, parcels and metadata of orders; comments one by one."""
+        earlier = Earlier(batch.uncertain)
         for change in changes:
             if change.part == "publication":
-                yield from report([(yield from aftermath.write_comments(change))])
+                yield from report([(yield from aftermath.write_comments(change, earlier))])
         changes = [change for change in changes if change.part != "publication"]
         if not changes:
             return
@@ -237,6 +194,7 @@ class OrderRecords(WooRecords[Order]):
                 items.append(Item(change.id, change.id, body, int(change.record_id)))
             except (NotFound, Rejected) as error:
                 yield from report([failed(change, error)])
+        items = yield from self.changing(items)
         results = yield from update(self.path, items, self.pace)
         if renamed:
             self._names = Names(self.path)
@@ -253,6 +211,73 @@ class OrderRecords(WooRecords[Order]):
     def deleting(self) -> tuple[tuple[str, str], ...]:
         """Return the parameters of a delete: into the trash, unless the settings say otherwise."""
         return (("force", "true" if self.settings.delete == "force" else "false"),)
+
+
+def _money(doc: Doc) -> Callable[[Any], Amount | None]:
+    """Return what makes money of an order's texts."""
+    currency = str(doc["currency"])
+
+    def money(text: Any) -> Amount | None:
+        return Amount(shop=Money(str(text), currency)) if text not in ("", None) else None
+
+    return money
+
+
+def _person(doc: Doc) -> dict[str, Any]:
+    """Return who ordered, and the addresses."""
+    billing = doc["billing"]
+    return {
+        "customer_id": str(doc["customer_id"] or ""),
+        "email": billing.get("email", ""),
+        "phone": billing.get("phone", ""),
+        "billing_address": address_of(billing, "email", "phone"),
+        "shipping_address": address_of(doc["shipping"], "email"),
+    }
+
+
+def _bought(doc: Doc) -> dict[str, Any]:
+    """Return the lines of an order: goods, shipping, fees and discounts, taxes."""
+    money = _money(doc)
+    return {
+        "line_items": tuple(_line(each, money) for each in doc["line_items"]),
+        "shipping_lines": tuple(
+            ShippingLine(
+                id=str(each["id"]),
+                title=each["method_title"],
+                code=each["method_id"],
+                price=money(each["total"]),
+            )
+            for each in doc["shipping_lines"]
+        ),
+        "adjustments": tuple(_adjustments(doc, money)),
+        "taxes": tuple(
+            TaxLine(title=each["label"], rate=amount(_percent(each["rate_percent"])), amount=tax)
+            for each in doc["tax_lines"]
+            if (tax := money(each["tax_total"])) is not None
+        ),
+        "discount_codes": tuple(each["code"] for each in doc["coupon_lines"]),
+    }
+
+
+def _sums(doc: Doc) -> dict[str, Any]:
+    """Return what an order comes to, what was paid and what was paid back."""
+    money = _money(doc)
+    return {
+        "prices_include_tax": doc["prices_include_tax"],
+        "discount_total": money(doc["discount_total"]),
+        "shipping_total": money(doc["shipping_total"]),
+        "tax_total": money(doc["total_tax"]),
+        "total": money(doc["total"]),
+        "refunds": tuple(
+            Refund(
+                id=str(each["id"]),
+                reason=each["reason"] or "",
+                amount=money(str(each["total"]).lstrip("-")),
+            )
+            for each in doc["refunds"]
+        ),
+        "payments": tuple(_payments(doc, money)),
+    }
 
 
 def _line(doc: Doc, money: Any) -> LineItem:

@@ -11,10 +11,10 @@ from storebridge.errors import NotFound, OutcomeUnknown, Rejected, StorebridgeEr
 from storebridge.flow import Flow, Outcome, Status, remember, report
 from storebridge.models import Product
 from storebridge_woocommerce import fields, languages, normal, writing
-from storebridge_woocommerce.batches import Item, Result, create, update
+from storebridge_woocommerce.batches import Earlier, Item, Result, create, update
 from storebridge_woocommerce.images import Held, Images
 from storebridge_woocommerce.library import LIMITS, with_galleries
-from storebridge_woocommerce.lookup import LINKS, Lookup
+from storebridge_woocommerce.lookup import LINKS, Lookup, named
 from storebridge_woocommerce.reading import MARK, NAMESPACE, product_of
 from storebridge_woocommerce.records import WooRecords, failed, mark, since, unknown
 from storebridge_woocommerce.site import Facts, Site
@@ -55,6 +55,8 @@ class ProductRecords(WooRecords[Product]):
         self.variations = Variations(self.pace)
         self.images = Images(settings, self.variations)
         self.lookup = Lookup(self.path, self.reading)
+        #: What products that others refer to are told by, by their SKUs' keys.
+        self._told: dict[str, str] = {}
 
     @property
     def fields(self) -> Mapping[str, Field]:  # type: ignore[override]  # a plain attribute there
@@ -81,29 +83,38 @@ class ProductRecords(WooRecords[Product]):
 
     def needed(self, fields_: frozenset[str] | None) -> str:
         """Return the keys that the fields are made of."""
-        return fields.keys_for(fields_)
+        keys = fields.keys_for(fields_)
+        several = self.site.facts is not None and self.site.facts.translator
+        return ",".join((keys, *languages.KEYS)) if several else keys
 
     def whole(
         self, docs: Sequence[Doc], facts: Facts, fields_: frozenset[str] | None
     ) -> Flow[list[Product]]:
         """Return products with their variations, and with keys of the products they refer to."""
         code = self._language(facts)
-        docs = [doc for doc in docs if languages.mine(doc, code)]
+        docs = [doc for doc in docs if languages.mine(doc, code, facts)]
         parents = [d["id"] for d in docs if d["type"] == "variable" and "regular_price" in d]
         found = (yield from self.variations.of(parents)) if parents else {}
         found = yield from with_galleries(docs, found)
         names = yield from self.lookup.names(docs)
+        self._told |= {sku: told for told, sku in names.values()}
         category = self.settings.default_category
         products = (product_of(doc, found.get(doc["id"], ()), facts, category) for doc in docs)
-        return [_named(product, names) for product in products]
+        return [named(product, names) for product in products]
 
     def look_up(self, keys: Sequence[str], asked: str) -> Flow[list[Doc]]:
         """Return the rows of ids, SKUs (also variations') and handles."""
         return (yield from self.lookup.find(keys, asked))
 
     def normal(self, desired: Product) -> Product:
-        """Return a desired product as WooCommerce gives it back."""
-        return normal.product(desired, self.site.facts, self.settings.default_category)
+        """Return a desired product as WooCommerce gives it back; others by their handles."""
+        desired = normal.product(desired, self.site.facts, self.settings.default_category)
+        changed: dict[str, Any] = {}
+        for field in ("upsells", "cross_sells"):
+            if any(key in self._told for key in getattr(desired, field)):
+                told = (self._told.get(key, key) for key in getattr(desired, field))
+                changed[field] = tuple(told)
+        return desired.model_copy(update=changed) if changed else desired
 
     def check(self, record: Product) -> Iterable[Fit]:
         """Return what WooCommerce would filter, bend or drop."""
@@ -127,6 +138,7 @@ class ProductRecords(WooRecords[Product]):
         """Make products, and then the variations of each."""
         facts = yield from self.site.known()
         yield from self.terms.learn(changes, batch)
+        earlier = Earlier(batch.uncertain)
         items, children = [], {}
         for change in changes:
             try:
@@ -142,14 +154,16 @@ class ProductRecords(WooRecords[Product]):
             look=self._made(facts),
             fits=_fits,
             fields=fields.keys_for(None),
-            uncertain=batch.uncertain,
+            params=languages.made_in(facts, self._language(facts)),
+            earlier=earlier,
         )
         simple = [c for c in changes if c.id in results and not children[c.id]]
         yield from report([self._outcome(c, results[c.id], (), facts) for c in simple])
         for change in changes:
             if children.get(change.id) and change.id in results:
-                result = results[change.id]
-                yield from self._create_children(change, result, children[change.id], batch, facts)
+                yield from self._create_children(
+                    change, results[change.id], children[change.id], earlier, facts
+                )
 
     def _item(self, change: Change[Product], batch: Batch[Product], facts: Facts) -> Item:
         desired = change.desired
@@ -184,13 +198,13 @@ class ProductRecords(WooRecords[Product]):
         change: Change[Product],
         result: Result,
         items: Sequence[Item],
-        batch: Batch[Product],
+        earlier: Earlier,
         facts: Facts,
     ) -> Flow[None]:
         """Make the variations of a product that is there now, and report the whole."""
         rows: list[Doc] = []
         if not isinstance(result, StorebridgeError):
-            made = yield from self.variations.create(result["id"], items, batch.uncertain)
+            made = yield from self.variations.create(result["id"], items, earlier)
             errors = [each for each in made.values() if isinstance(each, StorebridgeError)]
             rows = [each for each in made.values() if not isinstance(each, StorebridgeError)]
             if errors or len(made) < len(items):
@@ -224,7 +238,7 @@ class ProductRecords(WooRecords[Product]):
             return failed(change, result)
         record = None
         if not _links(result):  # these are told by keys that a look-up gives
-            variations = sorted(rows, key=lambda row: int(row["id"]))
+            variations = sorted(rows, key=lambda row: int(row["id"])) if rows else ()
             record = product_of(result, variations, facts, self.settings.default_category)
         return Outcome(change=change.id, status=Status.APPLIED, id=str(result["id"]), record=record)
 
@@ -251,8 +265,9 @@ class ProductRecords(WooRecords[Product]):
             except (Rejected, NotFound) as error:
                 yield from report([failed(change, error)])
         results = yield from update(self.path, [u.item for u in updates if u.item.body], self.pace)
+        earlier = Earlier(batch.uncertain)
         for each in updates:
-            yield from self._finish(each, results, facts, batch.uncertain)
+            yield from self._finish(each, results, facts, earlier)
 
     def _update(
         self,
@@ -265,7 +280,7 @@ class ProductRecords(WooRecords[Product]):
         if known is None and (facts.translator or needs_live(change)):
             raise NotFound(f"the shop has no product {change.record_id}")
         if doc is not None:
-            languages.crosses(doc, self._language(facts))
+            languages.crosses(doc, self._language(facts), facts)
         made = Update.of(change, known, facts, self.terms)
         for ours, theirs in _MEMBERSHIP:
             if ours in change.desired.given:
@@ -278,7 +293,7 @@ class ProductRecords(WooRecords[Product]):
         made: Update,
         results: Mapping[str, Result],
         facts: Facts,
-        uncertain: frozenset[str],
+        earlier: Earlier,
     ) -> Flow[None]:
         """Write the variations of one product, and report what came of the change."""
         change = made.change
@@ -287,7 +302,7 @@ class ProductRecords(WooRecords[Product]):
             error = result if isinstance(result, StorebridgeError) else None
             yield from report([failed(change, error) if error else unknown(change)])
             return
-        errors = yield from made.write(self.variations, uncertain)
+        errors = yield from made.write(self.variations, earlier)
         if errors:
             yield from report([_partly(change, made.item.number, errors, made.count)])
             return
@@ -343,7 +358,7 @@ class ProductRecords(WooRecords[Product]):
                 yield from report([failed(change, gone)])
                 continue
             try:
-                languages.crosses(held.doc, self._language(facts))
+                languages.crosses(held.doc, self._language(facts), facts)
             except Rejected as error:
                 yield from report([failed(change, error)])
                 continue
@@ -369,7 +384,7 @@ class ProductRecords(WooRecords[Product]):
 
 def _links(doc: Doc) -> bool:
     """Return whether a product refers to others, which its own JSON names by their ids only."""
-    return any(doc.get(name) for name in LINKS)
+    return any(map(doc.get, LINKS))
 
 
 def _fetched(change: Change[Product]) -> bool:
@@ -424,18 +439,3 @@ def _reference(key: str, batch: Batch[Product]) -> int:
     if not found.isdecimal():
         raise Rejected(f"there is no product {key!r}", fields={"upsells": "missing"})
     return int(found)
-
-
-def _named(product: Product, names: Mapping[int, tuple[str, str]]) -> Product:
-    """Return a product that names others by their keys instead of by their ids."""
-    if not names:
-        return product
-    changed: dict[str, Any] = {}
-    for field in ("upsells", "cross_sells"):
-        if keys := getattr(product, field):
-            changed[field] = tuple(names.get(int(key[3:]), (key, key))[0] for key in keys)
-    own = dict(product.platform_fields.get(NAMESPACE, {}))
-    if own.get("grouped_products"):
-        grouped = [names.get(int(key[3:]), (key, key))[1] for key in own["grouped_products"]]
-        changed["platform_fields"] = {NAMESPACE: {**own, "grouped_products": grouped}}
-    return product.model_copy(update=changed) if changed else product

@@ -16,7 +16,6 @@ from storebridge.models import (
     Metafield,
     Option,
     Product,
-    Variant,
 )
 from storebridge.wire import dumps
 from storebridge_woocommerce import seo, sizes
@@ -27,6 +26,7 @@ from storebridge_woocommerce.text import plain, sluglike
 __all__ = ["MARK", "NAMESPACE", "OFFER_EXTRAS", "OWN_EXTRAS", "metafields_of", "product_of"]
 
 Doc = Mapping[str, Any]
+Fields = dict[str, Any]
 
 #: The metadata key of the mark by which a new record is known again.
 MARK = "_storebridge_key"
@@ -77,7 +77,7 @@ def product_of(
         facts: the shop's money and units.
         default_category: the handle of the category that stands for none.
     """
-    fields: dict[str, Any] = {"id": str(doc["id"])}
+    fields: Fields = {"id": str(doc["id"])}
     fields |= {ours: doc[theirs] for theirs, ours in _FLAT.items() if theirs in doc}
     if doc.get("sku"):
         fields["sku"] = doc["sku"]
@@ -103,26 +103,29 @@ def product_of(
     _extras(doc, fields, facts)
     if "regular_price" in doc:
         fields["variants"] = _variants(doc, variations, facts)
-    return Product(**fields)
+    return Product.model_validate(fields)
 
 
-def _groups(doc: Doc, fields: dict[str, Any], default_category: str) -> None:
+def _groups(doc: Doc, fields: Fields, default_category: str) -> None:
     if "categories" in doc:
-        slugs = (sluglike(each["slug"]) for each in doc["categories"])
-        handles = tuple(sorted(slugs, key=lambda slug: (slug.casefold(), slug)))
+        handles = _in_order([sluglike(each["slug"]) for each in doc["categories"]])
         # A product can't be without a category: the default one stands for none.
         fields["collections"] = () if handles == (default_category,) else handles
     if "tags" in doc:
-        names = (plain(each["name"]) for each in doc["tags"])
-        fields["tags"] = tuple(sorted(names, key=lambda name: (name.casefold(), name)))
+        fields["tags"] = _in_order([plain(each["name"]) for each in doc["tags"]])
     if "brands" in doc:
         fields["brand"] = plain(doc["brands"][0]["name"]) if doc["brands"] else ""
     for ours, theirs in (("upsells", "upsell_ids"), ("cross_sells", "cross_sell_ids")):
         if theirs in doc:
-            fields[ours] = tuple(f"id:{each}" for each in doc[theirs])
+            fields[ours] = tuple([f"id:{each}" for each in doc[theirs]])
 
 
-def _choices(doc: Doc, fields: dict[str, Any]) -> None:
+def _in_order(names: list[str]) -> tuple[str, ...]:
+    """Return names sorted for people; the order in which WooCommerce lists them says nothing."""
+    return tuple(sorted(names, key=lambda name: (name.casefold(), name)) if names[1:] else names)
+
+
+def _choices(doc: Doc, fields: Fields) -> None:
     """Tell the attributes that make variations from those that only describe."""
     defaults = {_name(each): each["option"] for each in doc.get("default_attributes", ())}
     options, attributes = [], []
@@ -148,7 +151,7 @@ def _choices(doc: Doc, fields: dict[str, Any]) -> None:
     fields["options"], fields["attributes"] = tuple(options), tuple(attributes)
 
 
-def _extras(doc: Doc, fields: dict[str, Any], facts: Facts) -> None:
+def _extras(doc: Doc, fields: Fields, facts: Facts) -> None:
     """Give what the model has no field for; a parent's stock and tax are its variations'."""
     if "purchase_note" not in doc:
         return
@@ -160,17 +163,16 @@ def _extras(doc: Doc, fields: dict[str, Any], facts: Facts) -> None:
 
 
 def _own(doc: Doc, names: Iterable[str]) -> dict[str, Any]:
-    own = {name: doc[name] for name in names if name in doc and _tells(name, doc)}
-    if "grouped_products" in own:
+    """Return the values of some keys, as far as they say more than the model's own fields do."""
+    own = {name: doc[name] for name in names if name in doc}
+    for name in _SPECIAL.keys() & own.keys():
+        if own[name] not in _SPECIAL[name]:
+            del own[name]
+    if "stock_status" in own and doc["manage_stock"]:  # it follows the quantity then
+        del own["stock_status"]
+    if own.get("grouped_products"):
         own["grouped_products"] = [f"id:{each}" for each in own["grouped_products"]]
     return own
-
-
-def _tells(name: str, doc: Doc) -> bool:
-    """Return whether a value says more than the model's own fields do."""
-    if name == "stock_status":  # it follows the quantity where stock is counted
-        return not doc["manage_stock"]
-    return name not in _SPECIAL or doc[name] in _SPECIAL[name]
 
 
 def _picture(image: Doc, place: int) -> Media:
@@ -206,7 +208,7 @@ def _metafield(key: str, value: Any) -> Metafield:
 # --------------------------------------------------------------------------------------- variants
 
 
-def _variants(doc: Doc, variations: Sequence[Doc] | None, facts: Facts) -> tuple[Variant, ...]:
+def _variants(doc: Doc, variations: Sequence[Doc] | None, facts: Facts) -> tuple[Fields, ...]:
     if doc["type"] == "grouped":
         return ()  # what it groups is bought
     if doc["type"] != "variable":
@@ -215,7 +217,7 @@ def _variants(doc: Doc, variations: Sequence[Doc] | None, facts: Facts) -> tuple
     return tuple(_variation(each, doc, names, facts) for each in variations or ())
 
 
-def _variation(doc: Doc, parent: Doc, names: Sequence[str], facts: Facts) -> Variant:
+def _variation(doc: Doc, parent: Doc, names: Sequence[str], facts: Facts) -> Fields:
     chosen = {_name(each): plain(each["option"]) for each in doc["attributes"]}
     # A variation without a SKU of its own reads back its parent's (recorded exchange).
     sku = "" if doc["sku"] == parent["sku"] else doc["sku"]
@@ -241,30 +243,32 @@ def _shown(doc: Doc) -> dict[str, Any]:
     return {"media": (*((own["src"],) if own else ()), *more)}
 
 
-def _variant(doc: Doc, facts: Facts, sku: str, fields: dict[str, Any]) -> Variant:
+def _variant(doc: Doc, facts: Facts, sku: str, fields: Fields) -> Fields:
+    """Return the fields of a variant; they are checked together with the product's."""
     code, tracked = doc.get("global_unique_id"), doc["manage_stock"] is True
-    quantity = doc["stock_quantity"]
-    own = _own(doc, OFFER_EXTRAS)
     if "description_html" in fields:
         fields["metafields"] = metafields_of(doc["meta_data"])
-    return Variant(
-        id=str(doc["id"]),
-        sku=sku,
-        barcodes=(code,) if code else (),
-        tracked=tracked,
-        oversell=doc["backorders"] != "no",
-        inventory=_levels(quantity) if tracked else (),
-        taxable=doc["tax_status"] == "taxable",
-        tax_class=doc["tax_class"],
-        virtual=doc["virtual"],
-        downloadable=doc["downloadable"],
-        downloads=tuple(
-            Download(id=str(each["id"]), name=each["name"], url=each["file"])
-            for each in doc["downloads"]
-        ),
-        platform_fields={NAMESPACE: own},
-        **{**fields, **sizes.of_offer(doc, facts), **prices_of(doc, facts.currency)},
-    )
+    return {
+        "id": str(doc["id"]),
+        "sku": sku,
+        "barcodes": (code,) if code else (),
+        "tracked": tracked,
+        "oversell": doc["backorders"] != "no",
+        "inventory": _levels(doc["stock_quantity"]) if tracked else (),
+        "taxable": doc["tax_status"] == "taxable",
+        "tax_class": doc["tax_class"],
+        "virtual": doc["virtual"],
+        "downloadable": doc["downloadable"],
+        "downloads": tuple(map(_download, doc["downloads"])),
+        "platform_fields": {NAMESPACE: _own(doc, OFFER_EXTRAS)},
+        **fields,
+        **sizes.of_offer(doc, facts),
+        **prices_of(doc, facts.currency),
+    }
+
+
+def _download(doc: Doc) -> Download:
+    return Download(id=str(doc["id"]), name=doc["name"], url=doc["file"])
 
 
 def _levels(quantity: Any) -> tuple[InventoryLevel, ...]:

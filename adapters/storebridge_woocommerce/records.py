@@ -12,7 +12,7 @@ from storebridge.adapter import Batch, Change, Page, Query, Records
 from storebridge.errors import NotFound, OutcomeUnknown, StorebridgeError
 from storebridge.flow import Flow, Outcome, Request, RequestKind, Status, report, send
 from storebridge.models import Model, Record
-from storebridge_woocommerce.batches import FATAL, Pace, Result
+from storebridge_woocommerce.batches import FATAL, Item, Pace, Result
 from storebridge_woocommerce.site import Facts, Site
 from storebridge_woocommerce.walk import MOST, Walked, rows_of, walk
 
@@ -90,6 +90,13 @@ class WooRecords(Records[R]):
     def update(self, changes: Sequence[Change[R]], batch: Batch[R]) -> Flow[None]:
         """Write the given fields of records that exist, and report what came of each."""
 
+    def changing(self, items: Sequence[Item]) -> Flow[list[Item]]:
+        """Return the items that write anything; the others are reported as unchanged."""
+        idle = [item for item in items if not item.body]
+        if idle:
+            yield from report([_unchanged(item) for item in idle])
+        return [item for item in items if item.body]
+
     def delete(self, changes: Sequence[Change[R]], batch: Batch[R]) -> Flow[None]:
         """Delete records one by one, and report what came of each."""
         for change in changes:
@@ -160,6 +167,10 @@ class WooRecords(Records[R]):
     def deleting(self) -> Params:
         """Return the parameters of a delete; most kinds know no trash."""
         return (("force", "true"),)
+
+
+def _unchanged(item: Item) -> Outcome:
+    return Outcome(change=item.change, status=Status.UNCHANGED, id=str(item.number))
 
 
 def failed(change: Change[Any], error: StorebridgeError) -> Outcome:

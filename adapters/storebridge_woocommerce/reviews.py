@@ -32,18 +32,25 @@ Doc = Mapping[str, Any]
 
 _TO = {"pending": "hold"}
 _BACK: Mapping[str, str] = {"hold": "pending"}
+#: The status of what is in the trash, which counts as gone.
+_GONE = "trash"
 _SOURCE = "recorded exchanges, reviews"
 
 
 class ReviewRecords(FlatRecords[Review]):
-    """Reviews that are approved or wait for it; spam and the trash are never listed together."""
+    """Reviews that are approved, wait for it or are spam; those in the trash by that status alone.
+
+    What a shop answers to a review is no review: WooCommerce lists none of it. It is a comment of
+    WordPress (`wp/v2/comments`, with a WordPress user), and reviews have no field for it.
+    """
 
     model = Review
     word = "review"
+    unique = True
     path: ClassVar[str] = "/products/reviews"
     fields = fields.REVIEW
     finds = ("id", "text")
-    reading: ClassVar[tuple[tuple[str, str], ...]] = (("context", "edit"), ("status", "all"))
+    reading: ClassVar[tuple[tuple[str, str], ...]] = (("context", "edit"), ("status", "any"))
 
     def __init__(self, site: Site, settings: WooCommerceSettings) -> None:
         """Keep the shop and its settings."""
@@ -87,10 +94,9 @@ class ReviewRecords(FlatRecords[Review]):
     def page(self, query: Query, cursor: str) -> Flow[Page[Review]]:
         """Return reviews; WooCommerce keeps no date of a change, so all of them were "changed"."""
         page = yield from super().page(query, cursor)
-        if not query.status:
-            return page
-        kept = tuple(each for each in page.records if each.status == query.status)
-        return Page(kept, page.cursor)
+        asked = query.status
+        kept = (r for r in page.records if r.status == asked or not (asked or r.status == _GONE))
+        return Page(tuple(kept), page.cursor)
 
     def whole(
         self, docs: Sequence[Doc], facts: Facts, fields_: frozenset[str] | None
@@ -118,10 +124,14 @@ class ReviewRecords(FlatRecords[Review]):
                 found[row["id"]] = row
         return list(found.values())
 
+    def by_ids(self, keys: Sequence[str], asked: str) -> Flow[list[Doc]]:
+        """Return the rows of the ids among some keys, but for what is in the trash."""
+        return _there((yield from super().by_ids(keys, asked)))
+
     def _of(self, numbers: set[int]) -> Flow[list[Doc]]:
         """Return the rows about some products."""
         listed = ",".join(map(str, sorted(numbers)))
-        return (yield from every(self.path, (*self.reading, ("product", listed))))
+        return _there((yield from every(self.path, (*self.reading, ("product", listed)))))
 
     def look(self, items: Sequence[Item]) -> Flow[dict[str, Doc]]:
         """Return the reviews that say what an item says."""
@@ -164,6 +174,10 @@ class ReviewRecords(FlatRecords[Review]):
     def deleting(self) -> tuple[tuple[str, str], ...]:
         """Return the parameters of a delete: into the trash, unless the settings say otherwise."""
         return (("force", "true" if self.settings.delete == "force" else "false"),)
+
+
+def _there(rows: Sequence[Doc]) -> list[Doc]:
+    return [row for row in rows if row["status"] != _GONE]
 
 
 def _unfit(review: Review, *, new: bool = False) -> Iterator[tuple[str, str]]:

@@ -32,6 +32,7 @@ from storebridge_woocommerce import (
 )
 from storebridge_woocommerce.sandbox_access import admit, forbidden
 from storebridge_woocommerce.sandbox_call import Answer, Call, body_of, parsed
+from storebridge_woocommerce.sandbox_languages import languages
 from storebridge_woocommerce.sandbox_latency import due, postpone, seconds
 from storebridge_woocommerce.sandbox_orders import Orders
 from storebridge_woocommerce.sandbox_people import Coupons, Customers, Reviews
@@ -179,10 +180,11 @@ def _web_server(state: State, request: Request) -> Response | None:
 
 
 def _answered(state: State, request: Request, *, admitted: bool = False) -> Response:
-    page = sandbox_wordpress.front(state, request.path)
+    call = parsed(state, request)
+    routed = "rest_route" in call.query  # WordPress 6.9: it leads to the interface from any page
+    page = None if routed else sandbox_wordpress.front(state, request.path)
     if page is not None:
         return page
-    call = parsed(state, request)
     try:
         if admitted:
             call.user, call.role = 1, "administrator"
@@ -199,6 +201,9 @@ def _answered(state: State, request: Request, *, admitted: bool = False) -> Resp
 def _dispatched(call: Call) -> Answer:
     if call.path == "/":
         return Answer(sandbox_wordpress.index(call.state))
+    if call.path == "/pll/v1/languages" and "polylang" in call.state.options["plugins"]:
+        call.params = call.query
+        return Answer(trimmed(languages(call.state), call.fields))
     core = call.path.startswith("/wp/v2")
     endpoint, route = _route(call, "/wp/v2" if core else "/wc/v3")
     if call.broken is not None:

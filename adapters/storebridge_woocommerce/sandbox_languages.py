@@ -1,7 +1,9 @@
 """What WPML and Polylang add to products: a language, and the translations that belong together.
 
-As both plugins document it (not recorded): `lang` filters and sets the language, `translation_of`
-(WPML) or `translations` (Polylang) joins products, and translations share their SKU.
+As WPML and Polylang for WooCommerce document it (not recorded): `lang` filters and sets the
+language, `translation_of` (WPML) or `translations` (Polylang) joins products, and translations
+share their SKU. Polylang without that, as seen (Polylang 3.9): products show no language but in
+their address, `lang` in the query of a batch sets it for all new ones and in an item for none.
 """
 
 from __future__ import annotations
@@ -10,12 +12,45 @@ from storebridge_woocommerce.sandbox_call import Given
 from storebridge_woocommerce.sandbox_state import Doc, Refusal, State
 from storebridge_woocommerce.sandbox_text import integer, plain
 
-__all__ = ["own_language", "set_language", "show_language", "spoken"]
+__all__ = [
+    "home",
+    "languages",
+    "of_batch",
+    "own_language",
+    "set_language",
+    "show_language",
+    "spoken",
+]
+
+#: The languages of a shop with Polylang alone, besides its own.
+_OTHERS = {"de": "de-DE", "fr": "fr-FR"}
 
 
 def spoken(state: State) -> bool:
     """Return whether the shop keeps its products in several languages."""
-    return any(word in state.options["plugins"] for word in ("wpml", "polylang"))
+    return any(word in state.options["plugins"] for word in ("wpml", "polylang-wc"))
+
+
+def _addressed(state: State) -> bool:
+    """Return whether only a product's address tells its language."""
+    return "polylang" in state.options["plugins"] and not spoken(state)
+
+
+def languages(state: State) -> list[Doc]:
+    """Return the languages that Polylang tells everybody."""
+    own = str(state.options["language"])
+    known = {own: "en-US" if own == "en" else own} | _OTHERS
+    return [
+        {"slug": code, "w3c": w3c, "home_url": home(state, code), "is_default": code == own}
+        for code, w3c in known.items()
+    ]
+
+
+def home(state: State, lang: str) -> str:
+    """Return what the addresses of a language begin with: the default one has no folder."""
+    url = f"{state.options['url']}/"
+    folder = _addressed(state) and lang not in ("", state.options["language"])
+    return f"{url}{lang}/" if folder else url
 
 
 def set_language(state: State, post: Doc, given: Given) -> None:
@@ -24,6 +59,8 @@ def set_language(state: State, post: Doc, given: Given) -> None:
     Raises:
         Refusal: if that one isn't there.
     """
+    if _addressed(state) and "lang" in given and not post.get("id"):
+        post["lang"] = plain(given["lang"])
     if not spoken(state):
         return
     if "lang" in given:
@@ -37,6 +74,14 @@ def set_language(state: State, post: Doc, given: Given) -> None:
             text = "Product to be translated not found."
             raise Refusal("rest_invalid_param", text)
         post["group"] = found.get("group") or number
+
+
+def of_batch(state: State, item: Doc, query: Doc) -> Doc:
+    """Return a new product of a batch, in the language that Polylang gives it."""
+    if not _addressed(state):
+        return item
+    own = {name: value for name, value in item.items() if name != "lang"}
+    return {**own, "lang": query["lang"]} if query.get("lang") else own
 
 
 def own_language(state: State, post: Doc) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from storebridge_woocommerce.sandbox_state import Doc, Refusal, State
-from storebridge_woocommerce.sandbox_text import integer, plain, slugged, unslashed
+from storebridge_woocommerce.sandbox_text import clean, integer, plain, slugged, unslashed
 
 __all__ = ["attach", "discard", "picture_sizes", "set_images", "show_image", "store_file"]
 
@@ -61,8 +61,8 @@ def discard(state: State, numbers: list[int]) -> None:
 
 def _describe(state: State, found: Doc, image: Doc) -> None:
     if image.get("alt"):
-        # update_post_meta takes one backslash of two away.
-        found["alt"] = unslashed(plain(image["alt"]))
+        # WooCommerce 11.0.1: a text on one line, without tags; then one backslash of two goes.
+        found["alt"] = unslashed(clean(plain(image["alt"])))
     if image.get("name"):
         found["name"] = plain(image["name"])
     if image.get("alt") or image.get("name"):

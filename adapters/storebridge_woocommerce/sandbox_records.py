@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from storebridge_woocommerce.sandbox_call import Answer, Call, Given, query_text
+from storebridge_woocommerce.sandbox_languages import of_batch
 from storebridge_woocommerce.sandbox_schema import defaults
 from storebridge_woocommerce.sandbox_state import Doc, Fatal, Refusal, State
 from storebridge_woocommerce.sandbox_text import integer
@@ -135,6 +136,7 @@ class Resource:
         # WooCommerce 11.0.1: batch items skip schema validation and casts; only creates see the
         # query (so only they are trimmed by _fields), deletes are always forced.
         if verb == "create":
+            item = of_batch(call.state, item, call.query)
             return self.create(call, Given(item, defaults(self.route), call.fields))
         if verb == "update":
             return self.update(call, number, Given(item))

@@ -37,6 +37,8 @@ def routes() -> dict[str, dict[str, dict[str, Doc]]]:
     """Return the arguments of each route and verb, as WooCommerce 11.0.1 publishes them."""
     text = files(__package__).joinpath("sandbox_schema.json").read_text("utf-8")
     found: dict[str, dict[str, dict[str, Doc]]] = json.loads(text)
+    # WooCommerce 9.9.5 and 11.0.1: of the statuses that reviews are listed by, none is checked.
+    del found["/products/reviews"]["GET"]["status"]["enum"]
     return found
 
 

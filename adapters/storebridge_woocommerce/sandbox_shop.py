@@ -48,7 +48,8 @@ PLUGINS = {
     "yoast": ("wordpress-seo/wp-seo.php", "Yoast SEO", "26.0"),
     "rankmath": ("seo-by-rank-math/rank-math.php", "Rank Math SEO", "1.0.250"),
     "wpml": ("sitepress-multilingual-cms/sitepress.php", "WPML Multilingual CMS", "4.8.0"),
-    "polylang": ("polylang/polylang.php", "Polylang", "3.7.0"),
+    "polylang": ("polylang/polylang.php", "Polylang", "3.9"),
+    "polylang-wc": ("polylang-wc/polylang-wc.php", "Polylang for WooCommerce", "2.1"),
 }
 
 

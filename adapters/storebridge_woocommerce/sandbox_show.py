@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from storebridge_woocommerce.sandbox_fields import on_sale
-from storebridge_woocommerce.sandbox_languages import show_language
+from storebridge_woocommerce.sandbox_languages import home, show_language
 from storebridge_woocommerce.sandbox_media import show_image
 from storebridge_woocommerce.sandbox_prices import price_html
 from storebridge_woocommerce.sandbox_state import Doc, State
@@ -126,6 +126,8 @@ def _terms(name: str) -> Shown:
 
 def _permalink(view: _View) -> str:
     url, post = view.state.options["url"], view.post
+    if view.parent is None:
+        url = home(view.state, post.get("lang", "")).rstrip("/")
     if view.parent is not None:
         used = {one["slug"]: post["options"][one["slug"]] for one in _chosen(view)}
         pairs = "&".join(f"attribute_{key}={value}" for key, value in used.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -89,6 +90,7 @@ def stripped(text: str) -> str:
 
 def clean(text: str) -> str:
     """Return a text as `sanitize_text_field` leaves it: one line, no tags, no %41, trimmed."""
+    text = re.sub(r"<[^>]*?(?:(?=<)|>|$)", _no_tag, text)
     text = re.sub(r"[\r\n\t ]+", " ", stripped(text)).strip()
     while (found := re.search(r"%[a-fA-F0-9]{2}", text)) is not None:
         text = text.replace(found[0], "")
@@ -100,6 +102,11 @@ _BLOCK = (
     "area|blockquote|address|style|p|h[1-6]|hr|fieldset|legend|section|article|aside|hgroup|"
     "header|footer|nav|figure|figcaption|details|menu|summary"
 )
+
+
+def _no_tag(match: re.Match[str]) -> str:
+    """Return what isn't closed as text (`wp_pre_kses_less_than`)."""
+    return match[0] if ">" in match[0] else html.escape(match[0])
 
 
 def paragraphs(text: str) -> str:

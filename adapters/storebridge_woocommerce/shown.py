@@ -8,7 +8,7 @@ single calls and in batches; a gallery takes ids unchecked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Batch, Change
@@ -56,7 +56,10 @@ class Shown:
         Raises:
             Rejected: for a variant that isn't there, or pictures that it can't have.
         """
-        known = {each["src"]: each["id"] for each in doc["images"]}
+        there = {each["id"] for each in doc["images"]} | _seen(held.rows)
+        before = {key[4:]: int(each) for key, each in change.media.items() if key[:4] == "url:"}
+        known = {url: number for url, number in before.items() if number in there}
+        known |= {each["src"]: each["id"] for each in doc["images"]}
         known |= {row["image"]["src"]: row["image"]["id"] for row in held.rows if row.get("image")}
         known |= {item.url: int(item.id) for item in held.product.media if item.url and item.id}
         known |= {key[4:]: int(each) for key, each in made.items() if key.startswith("url:")}
@@ -100,6 +103,12 @@ class Shown:
         made |= self._library.note(media, int(image["id"]))
         made[f"url:{image['src']}"] = str(image["id"])
         return int(image["id"])
+
+
+def _seen(rows: Iterable[Doc]) -> set[int]:
+    """Return the pictures that variations show: a medium that nobody shows may be gone."""
+    own = {row["image"]["id"] for row in rows if row.get("image")}
+    return own.union(*(row.get(_GALLERY, ()) for row in rows))
 
 
 def _row(variant: Variant, held: Held) -> Doc:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from storebridge.errors import BadAnswer, ConfigError, NotFound
 from storebridge.flow import Flow, Request, send
@@ -17,7 +17,7 @@ from storebridge.models import Location, StoreInfo, is_currency
 from storebridge.models.units import LengthUnit, WeightUnit
 from storebridge.wire import json_of
 
-__all__ = ["INDEX", "LOCATION", "OLDEST", "Facts", "Site", "ask"]
+__all__ = ["INDEX", "LOCATION", "OLDEST", "Facts", "Language", "Site", "ask"]
 
 #: The site's own index; asked without credentials, which WordPress would refuse there.
 INDEX = "/wp-json/"
@@ -40,6 +40,14 @@ _TRACKERS = frozenset(("woocommerce-shipment-tracking", "woo-advanced-shipment-t
 _INDEX_FIELDS = "name,url,home,gmt_offset,timezone_string,namespaces"
 
 
+class Language(NamedTuple):
+    """A language of a shop with Polylang, and what the addresses of its products begin with."""
+
+    code: str
+    locale: str
+    home: str
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a shop says about itself, as far as reading and writing depend on it."""
@@ -57,6 +65,8 @@ class Facts:
     """"yoast", "rank_math", or "" where no plugin keeps search engine texts."""
     translator: str = ""
     """"wpml", "polylang", or "" where the shop has one language."""
+    languages: tuple[Language, ...] = ()
+    """Where Polylang tells them, the shop's default one first."""
     tracking: bool = False
     """Whether a plugin keeps the tracking numbers of parcels with the orders."""
     seconds: int = 0
@@ -69,7 +79,7 @@ class Facts:
             name=self.name,
             url=self.home,
             currency=self.currency,
-            locales=(self.language,),
+            locales=tuple(each.locale for each in self.languages) or (self.language,),
             time_zone=self.time_zone,
             weight_unit=self.weight_unit,
             length_unit=self.length_unit,
@@ -105,8 +115,11 @@ class Site:
             method="GET", path="/settings/products", params=(("_fields", "id,value"),)
         )
         units = json_of((yield from ask(settings)))
-        self.facts = _facts(index, status, {each["id"]: each["value"] for each in units})
-        return self.facts
+        facts = _facts(index, status, {each["id"]: each["value"] for each in units})
+        if facts.translator == "polylang" and "pll/v1" in index["namespaces"]:
+            facts = replace(facts, languages=(yield from _languages()))
+        self.facts = facts
+        return facts
 
     def index(self) -> Flow[Mapping[str, Any]]:
         """Return what the site says to everybody; its own address is kept for signatures."""
@@ -164,6 +177,15 @@ def _facts(index: Mapping[str, Any], status: Any, units: Mapping[str, str]) -> F
         tracking=not _TRACKERS.isdisjoint(plugins),
         seconds=int(environment.get("php_max_execution_time") or 0),
     )
+
+
+def _languages() -> Flow[tuple[Language, ...]]:
+    """Return what Polylang tells to everybody (Polylang 3.9)."""
+    params = (("_fields", "slug,w3c,home_url,is_default"),)
+    request = Request(method="GET", path="/wp-json/pll/v1/languages", params=params)
+    rows = json_of((yield from ask(request)))
+    rows = sorted(rows, key=lambda row: not row["is_default"])
+    return tuple(Language(row["slug"], row["w3c"], row["home_url"]) for row in rows)
 
 
 def _identity(store_id: str, home: str) -> str:

@@ -12,11 +12,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from storebridge.errors import Rejected
-from storebridge.models import Dimensions, Length, Variant, Weight
+from storebridge.models import Dimensions, Length, Product, Variant, Weight
 from storebridge.wire import amount
 from storebridge_woocommerce.site import Facts
 
 __all__ = [
+    "ALONE",
     "PARENT_SIZES",
     "normal",
     "of_offer",
@@ -30,6 +31,8 @@ _SIDES = ("length", "width", "height")
 _UNITS = ("weight_unit", "dimension_unit")
 #: A parent's own fields.
 PARENT_SIZES = ("weight", *_SIDES, *_UNITS)
+#: Why a product without variations has none of them.
+ALONE = "a product without options has its weight and size in its variant"
 
 Doc = Mapping[str, Any]
 
@@ -101,15 +104,17 @@ def of_parent(doc: Doc, facts: Facts) -> dict[str, str]:
     return {**told, "weight_unit": facts.weight_unit, "dimension_unit": facts.length_unit}
 
 
-def parent_body(own: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+def parent_body(own: Mapping[str, Any], live: Product | None, facts: Facts) -> dict[str, Any]:
     """Return the JSON of a parent's own weight and size.
 
     Raises:
-        Rejected: if one is no number, or its unit isn't known.
+        Rejected: if one is no number, its unit isn't known, or the live product is no parent.
     """
     told = {name: _converted(name, own, facts) for name in ("weight", *_SIDES) if name in own}
     sides = {name: told[name] for name in _SIDES if name in told}
     weight = {"weight": told["weight"]} if "weight" in told else {}
+    if told and live is not None and live.variants and not live.options:
+        raise Rejected(ALONE, fields={f"platform_fields.woocommerce.{n}": "fixed" for n in told})
     return {**weight, **({"dimensions": sides} if sides else {})}
 
 

@@ -1,13 +1,14 @@
-"""What products refer to by number: categories, brands, the shop's attributes, other products.
+"""What products refer to: categories, brands, the shop's attributes, shipping classes, products.
 
 WooCommerce ignores a category or a brand that is given by name (recorded exchanges, categories),
-so numbers are looked up first. Brands and attributes are made where they are missing; tags and an
-attribute's values are made by the server itself.
+and a shipping class that it hasn't got, so they are looked up first. Brands, attributes and
+shipping classes are made where they are missing; tags and an attribute's values are made by the
+server itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from storebridge.adapter import Batch, Change
@@ -23,6 +24,7 @@ __all__ = ["Terms"]
 
 #: The most characters of an attribute's slug (recorded exchange: 28 with the prefix "pa_").
 _SLUG = 25
+_SHIPPING = "/products/shipping_classes"
 
 
 class Terms:
@@ -34,6 +36,7 @@ class Terms:
         self._brands: dict[str, int] = {}
         self._attributes: dict[str, int] | None = None
         self._products: dict[str, int] = {}
+        self._shipping: frozenset[str] | None = None
 
     # -- what was looked up
 
@@ -112,6 +115,7 @@ class Terms:
         if shop:
             yield from self._learn_attributes(shop)
         yield from self._learn_products(changes)
+        yield from self._learn_shipping(changes)
 
     def know_attributes(self) -> Flow[None]:
         """Find the numbers of the shop's own attributes."""
@@ -148,6 +152,18 @@ class Terms:
                 yield from _make("/products/attributes", body, covers)
                 self._attributes = yield from _list_attributes()
 
+    def _learn_shipping(self, changes: Iterable[Change[Product]]) -> Flow[None]:
+        """Make the shipping classes that products or variants have, and the shop hasn't."""
+        asked = _covered((name, change) for change in changes for name in _shipping(change.desired))
+        if not asked:
+            return
+        known = self._shipping or (yield from _list_shipping())
+        lacking = {name: covers for name, covers in asked.items() if slug_form(name) not in known}
+        for name, covers in lacking.items():
+            body = {"name": words(name), "slug": slug_form(name)}
+            yield from _make(_SHIPPING, body, covers)
+        self._shipping = (yield from _list_shipping()) if lacking else known
+
     def _learn_products(self, changes: Iterable[Change[Product]]) -> Flow[None]:
         keys = dict.fromkeys(
             str(key)
@@ -166,6 +182,14 @@ def _named(ids: Mapping[str, int], start: str) -> dict[str, int]:
     return {
         name.removeprefix(start): found for name, found in ids.items() if name.startswith(start)
     }
+
+
+def _shipping(product: Product) -> Iterator[str]:
+    fields = (product.platform_fields, *(each.platform_fields for each in product.variants))
+    for each in fields:
+        name = each.get(NAMESPACE, {}).get("shipping_class")
+        if isinstance(name, str) and name:
+            yield name
 
 
 def _attributes(product: Product) -> list[Option | Attribute]:
@@ -199,6 +223,11 @@ def _make(path: str, body: Mapping[str, Any], covers: Sequence[str]) -> Flow[Non
         raise
     except StorebridgeError:
         return  # it may be there by now: the look tells
+
+
+def _list_shipping() -> Flow[frozenset[str]]:
+    rows = yield from every(_SHIPPING, (("_fields", "id,slug"),))
+    return frozenset(sluglike(row["slug"]) for row in rows)
 
 
 def _list_attributes() -> Flow[dict[str, int]]:

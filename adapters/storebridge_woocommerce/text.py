@@ -14,6 +14,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 __all__ = [
+    "alt_form",
     "autop",
     "filtered",
     "html_form",
@@ -23,6 +24,7 @@ __all__ = [
     "slug_form",
     "sluglike",
     "spoken_form",
+    "tax_class",
     "term_form",
     "without_signs",
     "words",
@@ -83,6 +85,11 @@ def plain(text: str) -> str:
 def term_form(name: str) -> str:
     """Return the name of a category, a tag or a brand as it reads back: on one line, trimmed."""
     return " ".join(re.sub(r"%[a-fA-F0-9]{2}", "", name.replace("\0", "")).split())
+
+
+def alt_form(text: str) -> str:
+    """Return the text of a picture as it reads back: on one line, trimmed, without %41."""
+    return re.sub(r"[\r\n\t ]+", " ", re.sub(r"%[a-fA-F0-9]{2}", "", text)).strip()
 
 
 def html_form(text: str) -> str:
@@ -154,6 +161,16 @@ def slug_form(handle: str, language: str = "") -> str:
     text = re.sub(r"[\s./–—]+", "-", text)
     text = re.sub(r"[\x00-\x7f]", lambda match: match[0] if _kept(match[0]) else "", text)
     return _cut(re.sub(r"-+", "-", text).strip("-"))
+
+
+def tax_class(name: str) -> str:
+    """Return the slug of a tax class, "" for the standard one; "" for what is none at all.
+
+    A class can be called by its name too ("Reduced rate"). Codes of goods ("PC040100"), which other
+    platforms keep in this field, mean nothing to WooCommerce, which would drop them.
+    """
+    slug = "" if re.fullmatch(r"[A-Z]+[0-9]+", name) else slug_form(name)
+    return "" if slug == "standard" else slug
 
 
 def _cut(slug: str) -> str:

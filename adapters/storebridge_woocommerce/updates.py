@@ -11,9 +11,11 @@ from storebridge.errors import OutcomeUnknown, Rejected, StorebridgeError
 from storebridge.flow import Flow
 from storebridge.models import Product, Variant
 from storebridge_woocommerce import writing
-from storebridge_woocommerce.batches import Item, Result
+from storebridge_woocommerce.batches import Earlier, Item, Result
 from storebridge_woocommerce.prices import PRICES
+from storebridge_woocommerce.reading import NAMESPACE
 from storebridge_woocommerce.site import Facts
+from storebridge_woocommerce.sizes import PARENT_SIZES
 from storebridge_woocommerce.terms import Terms
 from storebridge_woocommerce.variations import Variations
 
@@ -28,9 +30,12 @@ def needs_live(change: Change[Product]) -> bool:
     That is so where WooCommerce replaces more than the change gives: the list of attributes, the
     two prices; and where a variant has to be found.
     """
-    if {"options", "attributes"} & change.desired.given:
+    desired = change.desired
+    if {"options", "attributes"} & desired.given:
         return True
-    return any(_partial(each, change.record_id) for each in change.desired.variants)
+    if not desired.platform_fields.get(NAMESPACE, {}).keys().isdisjoint(PARENT_SIZES):
+        return True
+    return any(_partial(each, change.record_id) for each in desired.variants)
 
 
 def _partial(variant: Variant, product: str) -> bool:
@@ -121,9 +126,7 @@ class Update:
         if number.isdecimal():
             self.deletes.append(Item(key, self.change.id, {}, int(number)))
 
-    def write(
-        self, variations: Variations, uncertain: frozenset[str]
-    ) -> Flow[list[StorebridgeError]]:
+    def write(self, variations: Variations, earlier: Earlier) -> Flow[list[StorebridgeError]]:
         """Write the variations, one batch after the other, and return what went wrong."""
         parent = self.item.number
         results: dict[str, Result] = {}
@@ -132,7 +135,7 @@ class Update:
         if self.updates:
             results |= yield from variations.update(parent, self.updates)
         if self.creates:
-            results |= yield from variations.create(parent, self.creates, uncertain)
+            results |= yield from variations.create(parent, self.creates, earlier)
         asked = [item.key for item in (*self.deletes, *self.updates, *self.creates)]
         errors = [each for each in results.values() if isinstance(each, StorebridgeError)]
         lost = [key for key in asked if key not in results]

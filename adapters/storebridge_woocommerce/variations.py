@@ -12,7 +12,7 @@ from typing import Any
 
 from storebridge.errors import BadAnswer, NotFound
 from storebridge.flow import Flow
-from storebridge_woocommerce.batches import Item, Pace, Result, create, delete, update
+from storebridge_woocommerce.batches import Earlier, Item, Pace, Result, create, delete, update
 from storebridge_woocommerce.fields import VARIATION_KEYS
 from storebridge_woocommerce.text import plain
 from storebridge_woocommerce.walk import every
@@ -63,7 +63,7 @@ class Variations:
                 found[row["parent_id"]].append(row)
 
     def create(
-        self, parent: int, items: Sequence[Item], uncertain: frozenset[str] = frozenset()
+        self, parent: int, items: Sequence[Item], earlier: Earlier
     ) -> Flow[dict[str, Result]]:
         """Make variations of a parent, each once; they are known by SKU or option values."""
 
@@ -79,7 +79,7 @@ class Variations:
                 look=look,
                 fits=_same,
                 fields=_FIELDS,
-                uncertain=uncertain,
+                earlier=earlier,
             )
         )
 

@@ -23,6 +23,8 @@ Params = tuple[tuple[str, str], ...]
 
 #: The most rows that one call gives.
 MOST = 100
+#: So many rows a walk steps back at first where some have gone; then twice as many each time.
+_BACK = 4
 #: Longer lists of values than this go into a body: servers take addresses of about 8,000 bytes.
 _LONG = 1_500
 
@@ -40,6 +42,7 @@ def walk(path: str, params: Params, cursor: str, size: int) -> Flow[Walked]:
     place, _, number = cursor.partition(":")
     offset, last = int(place or 0), int(number or 0)
     stepped: set[tuple[int, int, int | None]] = set()
+    back = min(_BACK, size)
     while True:
         start = max(0, offset - 1) if last else offset
         count = min(MOST, size + 1) if last else size
@@ -51,7 +54,7 @@ def walk(path: str, params: Params, cursor: str, size: int) -> Flow[Walked]:
             # Rows before this one have gone. The same place again after that, with as many rows:
             # then the last one is there, and held back from this key.
             stepped.add((start, first, total))
-            offset = max(0, start - count + 1)
+            offset, back = max(0, start - back + 1), min(2 * back, count - 1)
             continue
         ended = len(found) < count if total is None else start + count >= total
         fresh = [row for row in found if row["id"] > last]

@@ -8,7 +8,7 @@ Source: recorded exchanges (null semantics, validation in single and batch calls
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from storebridge.errors import Rejected
@@ -18,7 +18,7 @@ from storebridge_woocommerce import prices, seo, sizes
 from storebridge_woocommerce.reading import NAMESPACE, OFFER_EXTRAS, OWN_EXTRAS
 from storebridge_woocommerce.site import LOCATION, Facts
 from storebridge_woocommerce.terms import Terms
-from storebridge_woocommerce.text import slashed, slug_form, term_form, words
+from storebridge_woocommerce.text import slashed, slug_form, tax_class, term_form, words
 
 __all__ = [
     "STATUSES",
@@ -41,6 +41,13 @@ STATUSES = {
 }  # fmt: skip
 _VISIBILITIES = ("visible", "catalog", "search", "hidden")
 _FIELDS = {"featured": "featured"}
+#: How the platform's own fields are sent; a shipping class is known by its slug.
+_FORMS: Mapping[str, Callable[[str], str]] = {"purchase_note": slashed, "shipping_class": slug_form}
+_EXTRAS = {**OWN_EXTRAS, **OFFER_EXTRAS}
+_TEXTS = (
+    ("description_html", "description"),
+    ("short_description_html", "short_description"),
+)
 
 
 def is_variable(product: Product) -> bool:
@@ -69,8 +76,8 @@ def product(desired: Product, live: Product | None, facts: Facts, terms: Terms) 
     Raises:
         Rejected: for what WooCommerce would bend, drop or refuse.
     """
-    body = _texts(desired)
     given = desired.given
+    body = _texts(desired, given)
     if "handle" in given:
         body["slug"] = slug_form(desired.handle, facts.language)
     if "status" in given:
@@ -95,24 +102,21 @@ def product(desired: Product, live: Product | None, facts: Facts, terms: Terms) 
         meta += seo.payload(desired.seo, facts.seo)
     if meta:
         body["meta_data"] = meta
-    body |= sizes.parent_body(desired.platform_fields.get(NAMESPACE, {}), facts)
-    return body | _extras(desired.platform_fields, {**OWN_EXTRAS, **OFFER_EXTRAS}, terms)
+    body |= sizes.parent_body(desired.platform_fields.get(NAMESPACE, {}), live, facts)
+    return body | _extras(desired.platform_fields, _EXTRAS, terms)
 
 
-def _texts(desired: Product) -> Body:
+def _texts(desired: Product, given: frozenset[str]) -> Body:
     body: Body = {}
-    if "title" in desired.given:
+    if "title" in given:
         if not desired.title.strip():
             raise Rejected(
                 "a product needs a title: WooCommerce calls one without 'Product'",
                 fields={"title": "empty"},
             )
         body["name"] = words(desired.title)
-    for ours, theirs in (
-        ("description_html", "description"),
-        ("short_description_html", "short_description"),
-    ):
-        if ours in desired.given:
+    for ours, theirs in _TEXTS:
+        if ours in given:
             body[theirs] = slashed(getattr(desired, ours))
     return body
 
@@ -148,9 +152,11 @@ def variant(desired: Variant, live: Variant | None, facts: Facts) -> Body:
     body |= _stock(desired) | sizes.sent(desired, facts)
     if "taxable" in given:
         body["tax_status"] = "taxable" if desired.taxable else "none"
-    for name in ("tax_class", "virtual", "downloadable"):
+    for name in ("virtual", "downloadable"):
         if name in given:
             body[name] = getattr(desired, name)
+    if "tax_class" in given:
+        body["tax_class"] = tax_class(desired.tax_class)
     if "downloads" in given:
         body["downloads"] = [
             {**({"id": each.id} if each.id else {}), "name": each.name, "file": each.url}
@@ -353,7 +359,7 @@ def _extras(
             )
         if value is None and name != "low_stock_amount":  # the one null that clears (exchanges)
             continue
-        body[name] = slashed(value) if name == "purchase_note" else value
+        body[name] = form(value) if (form := _FORMS.get(name)) else value
     if "grouped_products" in body and terms is not None:
         body["grouped_products"] = [terms.product(key) for key in body["grouped_products"]]
     return body

@@ -105,10 +105,13 @@ class WooShop(Shop):
         return found
 
     def lacks(self, desired: Record, record: Record) -> Mapping[str, Any]:
-        """Return the fields at which a record isn't as desired; pictures by their texts."""
+        """Return the fields at which a record isn't as desired; new pictures by their texts."""
         lacking = dict(diff(self._known.normalise(desired).without("media"), record).after)
         if isinstance(desired, Product) and isinstance(record, Product):
-            missing = Counter(m.alt for m in desired.media) - Counter(m.alt for m in record.media)
+            there = {media.id: media.alt for media in record.media}
+            new = Counter(media.alt for media in desired.media if media.id not in there)
+            missing = new - Counter(there.values())
+            missing += Counter(m.alt for m in desired.media if there.get(m.id, m.alt) != m.alt)
             lacking |= {"media": missing} if missing else {}
         return lacking
 
@@ -210,11 +213,12 @@ class Nemesis:
             self.shop.sandbox(request)
 
     def _postpone(self, request: Request, dice: random.Random) -> None:
-        """Take a request to pieces that are done one after the other, from soon on."""
-        at, pace = self.shop.clock.time() + dice.choice((0, 2)), dice.choice((0.05, 0.5, 2.0))
+        """Take a request to pieces that are done one after the other, from soon or later on."""
+        at, pace = self.shop.clock.time(), dice.choice((0.05, 0.5, 2.0))
         if not request.path.endswith("/batch"):
-            self._todo.append((at + pace, request))
+            self._todo.append((at + dice.choice((0, 2)) + pace, request))
             return
+        at += dice.choice((0, 2, 30, 200))
         assert isinstance(request.body, bytes)
         for verb, items in json.loads(request.body).items():
             for item in items:

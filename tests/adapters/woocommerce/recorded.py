@@ -72,6 +72,7 @@ FIELDS = """
     source_url title caption alt_text media_type mime_type media_details rendered raw guid
     authentication application-passwords routes rate_percent display_key
     display_value
+    w3c home_url is_default
     individual_use product_ids excluded_product_ids usage_limit usage_limit_per_user
     limit_usage_to_x_items free_shipping product_categories excluded_product_categories
     exclude_sale_items minimum_amount maximum_amount email_restrictions date_expires

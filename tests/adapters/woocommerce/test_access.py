@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from tests.adapters.woocommerce.shop import Shop
+from woocommerce import API
 
 from storebridge.adapter import Credentials
 from storebridge.engine.address import Origin
@@ -137,8 +138,7 @@ def test_settings_of_the_woocommerce_client_are_taken_over() -> None:
 
 
 def test_the_woocommerce_clients_own_object_is_taken() -> None:
-    woocommerce = pytest.importorskip("woocommerce")
-    api = woocommerce.API(
+    api = API(
         url="https://shop.example", consumer_key="ck_9", consumer_secret="cs_9", version="wc/v3"
     )
     made = from_api(api)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from tests.adapters.woocommerce.shop import Shop, tee
 
-from storebridge.engine import Engine, HandlerTransport
 from storebridge.engine.transport import HttpTransport
 from storebridge.errors import (
     AccessDenied,
@@ -166,16 +165,6 @@ def test_a_version_that_is_too_old() -> None:
     text = _error(ConfigError, Shop(switches={"version": "7.9.0"}))
     assert "WooCommerce 7.9.0" in text
     assert "8.0 and newer" in text
-
-
-def test_a_certificate_that_is_not_trusted() -> None:
-    def untrusted(request: Request) -> Response:
-        raise ConfigError("the certificate of https://shop.example is not trusted. CA_BUNDLE")
-
-    shop = Shop()
-    engine = Engine(shop.adapter, clock=shop.clock, transport=HandlerTransport(untrusted))
-    with pytest.raises(ConfigError, match="certificate"):
-        engine.run(shop.adapter.info())
 
 
 def test_a_proxy_that_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

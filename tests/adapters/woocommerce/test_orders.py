@@ -197,8 +197,10 @@ def test_a_lost_answer_tells_no_customer_twice(done: bool) -> None:
 
     shop = Shop(between)
     [number] = placed(shop)
-    assert comment(shop, number, Comment(text="Sent", to_customer=True)).status is Status.APPLIED
-    assert lost
+    note = Comment(text="Sent", to_customer=True)
+    told = comment(shop, number, note).status
+    assert (told, len(lost)) == (Status.APPLIED if done else Status.UNKNOWN, 1)
+    assert comment(shop, number, note).status is Status.APPLIED
     found = orders(shop, number, fields=NOTES)[0].comments
     assert [each.text for each in found if each.to_customer] == ["Sent"]
 

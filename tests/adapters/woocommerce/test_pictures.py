@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.adapters.woocommerce.shop import Shop
+from tests.campaigns.woocommerce import WooShop
 
 import storebridge
 from storebridge.adapter import Change
@@ -165,6 +167,100 @@ def test_pictures_of_variants_are_planned_once(tmp_path: Path) -> None:
         report = store.plan([wanted], tmp_path / "a.plan").apply()
         assert report.counts["applied"] == report.planned, report
         assert store.plan([wanted], tmp_path / "b.plan").is_empty
+
+
+def _sources(shop: WooShop, start: int) -> list[str]:
+    """Return the addresses that the server was asked to fetch since then."""
+    sent = (e.request.body for e in shop.history[start:] if e.request.method == "PUT")
+    docs = [json.loads(body) for body in sent if isinstance(body, bytes)]
+    images = (image for doc in docs for image in (*doc.get("images", ()), doc.get("image") or {}))
+    return [image["src"] for image in images if "src" in image]
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "planned"])
+def test_a_picture_that_only_a_variant_shows_is_not_fetched_again_for_a_new_one(
+    tmp_path: Path, direct: bool
+) -> None:
+    def write(*sizes: str) -> None:
+        variants = [
+            Variant(sku=f"S-{size}", options=(size,), price=Money("9", "USD"), media=(B,))
+            for size in sizes
+        ]
+        options = (Option(name="Size", values=sizes),)
+        wanted = Product(handle="shirt", title="Shirt", options=options, variants=tuple(variants))
+        if not direct:
+            assert shop.apply(shop.plan([wanted], f"{len(sizes)}.plan")).ok
+            return
+        with shop.open() as store:
+            [outcome] = store.products.upsert_many([wanted])
+            assert outcome.status is Status.APPLIED, outcome
+
+    with WooShop(tmp_path) as shop:
+        write("S", "M")
+        assert _sources(shop, 0) == [B]
+        start = len(shop.history)
+        write("S", "M", "L")
+        assert _sources(shop, start) == []
+        with shop.open() as store:
+            [found] = store.products.iter()
+        assert len({each.media for each in found.variants}) == 1
+        assert all(each.media for each in found.variants)
+
+
+def test_a_new_picture_stays_before_one_that_the_shop_has_already(tmp_path: Path) -> None:
+    """The first one is the main picture; the others came with another product."""
+    records = [
+        Product(handle="mug", title="Mug", media=(Media(url=B), Media(url=C))),
+        Product(handle="set", title="Set", media=(Media(url=A), Media(url=C), Media(url=B))),
+    ]
+    with WooShop(tmp_path) as shop:
+        shop.fill(records[:1])
+        shop.fill(records)
+        assert shop.planned(records) == []
+        assert sorted(_sources(shop, 0)) == [A, B, C]
+        with shop.open() as store:
+            found = store.products.find("handle:set")
+        assert found is not None
+        assert [item.url[-5:] for item in found.media] == ["a.jpg", "c.jpg", "b.jpg"]
+
+
+def test_direct_writes_upload_nothing_the_second_time(tmp_path: Path) -> None:
+    first = Variant(sku="S-S", options=("S",), price=Money("9", "USD"), media=(B, A))
+    products = [
+        Product(handle="mug", title="Mug", media=(Media(url=A), Media(url=C, alt="Mug"))),
+        shirt(variants=(first,), media=(Media(url=A), Media(url=B))),
+    ]
+    with WooShop(tmp_path) as shop:
+        for expected, fetched in (("applied", [A, B, C]), ("unchanged", [])):
+            start = len(shop.history)
+            with shop.open() as store:
+                outcomes = list(store.products.upsert_many(products))
+            assert {str(outcome.status) for outcome in outcomes} == {expected}, outcomes
+            assert sorted(_sources(shop, start)) == fetched
+            if not fetched:
+                assert not [e for e in shop.history[start:] if e.request.kind.mutates]
+
+
+@pytest.mark.parametrize(
+    "alt",
+    [
+        r"C:\mug",
+        r"a\\b \"q\"",
+        "<b>Mug</b> & co < 3",
+        "two  spaces ",
+        "100%ab x",
+        "a\nb\tc",
+        "é 🎉",
+    ],
+)
+def test_a_pictures_text_reads_back_as_it_is_expected(alt: str) -> None:
+    """As on WooCommerce 11.0.1: backslashes are eaten, lines and spaces joined, %41 taken out."""
+    shop = Shop()
+    [made] = shop.create(shirt())
+    media = Media(url=A, alt=alt)
+    assert shop.update(made.id, part="media", media=(media,)).status is Status.APPLIED
+    wanted = shop.adapter.normalise(Product(media=(media,))).media[0].alt
+    assert live(shop, made.id).media[0].alt == wanted
 
 
 def test_a_category_has_a_picture() -> None:

@@ -107,8 +107,8 @@ def test_new_products_are_looked_for_together_before_they_are_made(
     assert {o.status for o in store.products.create_many(_products("old", 210))} == {"applied"}
     asked.clear()
     assert {o.status for o in store.products.create_many(_products("new", 60))} == {"applied"}
-    # Two looks, by SKU and in three pages of slugs; then one by SKU before each batch of ten.
-    assert asked == {"GET /products": 2 * (1 + 3) + 6, "POST /products/batch": 6}
+    # Two looks in three pages of slugs; one by SKU, and then one just before each batch of ten.
+    assert asked == {"GET /products": 2 * 3 + 1 + 6, "POST /products/batch": 6}
 
 
 def test_few_products_are_not_looked_for_by_reading_a_large_shop(
@@ -203,3 +203,36 @@ def test_a_parents_size_is_written_in_the_shops_units(tmp_path: Path) -> None:
         assert (own["weight"], own["weight_unit"]) == ("0.226796", "kg")
         assert [own[side] for side in ("length", "width", "height")] == ["60.96", "2.54", "5.08"]
         assert metric.plan(source, tmp_path / "b.plan").is_empty
+
+
+def test_products_that_name_each_other_are_deleted_together(store: Any, tmp_path: Path) -> None:
+    """In the trash a product has another slug: what names it names nobody, and has not changed."""
+    linked = [
+        Product(handle=f"p-{n}", title=f"P {n}", upsells=(f"handle:p-{n - 1}",) if n else ())
+        for n in range(25)
+    ]
+    assert store.plan(linked, tmp_path / "made.plan").apply().ok
+    kept = Product(handle="p-24", title="P 24")
+    scope = {"where": "title != ''", "absent": "delete", "max_deletes": 99, "max_emptied": ""}
+    plan = store.plan([kept], tmp_path / "gone.plan", **scope)
+    report = plan.apply()
+    assert report.ok, list(report.items("skipped", "failed", "unknown"))
+    [left] = store.products.iter()
+    assert (left.handle, left.upsells) == ("p-24", ())
+
+
+def test_a_simple_products_own_weight_is_its_variants(store: Any, tmp_path: Path) -> None:
+    """It would be planned each time: what reads back is the variant's weight."""
+    own = {"woocommerce": {"weight": "2", "length": "3", "purchase_note": "kept"}}
+    wanted = [Product(handle="a", title="A", variants=(Variant(sku="A"),), platform_fields=own)]
+    plan = store.plan(wanted, tmp_path / "a.plan")
+    names = ("platform_fields.woocommerce.length", "platform_fields.woocommerce.weight")
+    assert tuple(line.field for line in plan.fit()) == names
+    assert plan.apply().ok
+    assert store.plan(wanted, tmp_path / "b.plan").is_empty
+    [live] = store.products.iter()
+    assert live.variants[0].weight is None
+    assert live.platform_fields["woocommerce"]["purchase_note"] == "kept"
+    [outcome] = store.products.update_many([Product(id=live.id, platform_fields=own)])
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "rejected")
+    assert "in its variant" in outcome.message

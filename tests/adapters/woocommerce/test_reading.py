@@ -257,9 +257,28 @@ def test_one_language_is_the_catalogue() -> None:
     assert facts is not None
     assert catalogue(facts, "de") == "de"
     assert catalogue(facts, "") == "en"
-    assert mine({"lang": "de"}, "de")
-    assert not mine({"lang": "fr"}, "de")
-    assert mine({}, "de")
+    assert mine({"lang": "de"}, "de", facts)
+    assert not mine({"lang": "fr"}, "de", facts)
+    assert mine({}, "de", facts)
+
+
+def test_with_polylang_alone_a_products_address_tells_its_language() -> None:
+    german = Shop(switches={"plugins": ["polylang"]}, language="de")
+    info = german.engine.run(german.adapter.info())
+    assert info.locales == ("en-US", "de-DE", "fr-FR")
+    [made] = german.create(tee("a", status="active"))
+    english = Shop(switches={"plugins": ["polylang"]})
+    english.sandbox = german.sandbox
+    english.learn()
+    assert english.create(tee("b", status="draft"))[0].status == "applied"
+    for shop, skus in ((german, ["A"]), (english, ["B"])):
+        records = shop.adapter.records("product")
+        for fields in (None, frozenset({"title"})):
+            page = shop.engine.run(records.page(Query(fields=fields), ""))
+            assert [record.sku for record in page.records] == skus
+    refused = english.update(made.id, title="New")
+    assert (refused.cause, "is a translation (de)" in refused.message) == ("rejected", True)
+    assert german.update(made.id, title="Neu").status == "applied"
 
 
 def test_translations_are_passed_over_and_never_written_to() -> None:

@@ -52,3 +52,16 @@ def test_a_key_of_somebody_with_too_few_rights(shop: Shop) -> None:
     store = shop.open(keys="customer")
     with pytest.raises((AuthError, AccessDenied)):
         _ = store.info
+
+
+def test_what_a_key_may_not_do_is_found_out_without_writing(shop: Shop) -> None:
+    lacking = {}
+    for keys in ("read", "read_write"):
+        store = shop.open(keys=keys)
+        assert store.info.currency == "EUR"
+        store.engine.run(store.adapter.probe())
+        lacking[keys] = store.adapter.lacking()
+    [right] = lacking["read"]
+    assert "Read/Write" in right
+    assert lacking["read_write"] == ()
+    assert list(store.products.iter()) == []

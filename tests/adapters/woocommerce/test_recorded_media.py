@@ -9,7 +9,7 @@ import pytest
 from tests.adapters.woocommerce.recorded import Shop
 
 from storebridge.flow import Status
-from storebridge.models import Media, Product
+from storebridge.models import Collection, Media, Option, Product, Variant
 
 pytestmark = pytest.mark.vcr
 
@@ -55,3 +55,35 @@ def test_a_picture_that_cannot_be_fetched(shop: Shop) -> None:
     )
     assert outcome.status is Status.FAILED
     assert "missing.png" in outcome.message
+
+
+def test_texts_of_pictures(shop: Shop) -> None:
+    store, alt = shop.open(), r"C:\mug <b>2</b> & 3 < 4"
+    url = f"{shop.url}/wp-content/uploads/test/red.png"
+    media = (Media(url=url, alt=alt),)
+    outcome = store.products.create(Product(handle="told", title="Told", media=media))
+    assert outcome.status is Status.APPLIED, outcome
+    assert [each.alt for each in store.products.get(outcome.id).media] == [alt]
+
+
+def test_pictures_of_variants_and_categories(shop: Shop) -> None:
+    store, url = shop.open(), f"{shop.url}/wp-content/uploads/test/red.png"
+    sizes = ("S", "M")
+    variants = [Variant(sku=f"SHOWN-{size}", options=(size,), media=(url,)) for size in sizes]
+    wanted = Product(
+        handle="shown",
+        title="Shown",
+        options=(Option(name="Size", values=sizes),),
+        variants=tuple(variants),
+    )
+    outcome = store.products.create(wanted)
+    assert outcome.status is Status.APPLIED, outcome
+    shown = {variant.media for variant in store.products.get(outcome.id).variants}
+    assert len(shown) == 1  # one copy, which both show
+    assert () not in shown
+    assert store.products.upsert(wanted).status is Status.UNCHANGED
+
+    category = Collection(handle="pictured", title="Pictured", image=Media(url=url))
+    made = store.collections.create(category)
+    assert made.status is Status.APPLIED, made
+    assert store.collections.get(made.id).image is not None

@@ -104,7 +104,10 @@ def test_discounts_and_reviews(shop: Shop) -> None:
     assert store.reviews.create(review).cause == "conflict"
     change = Review(id=made.id, status="approved", body="2 < 3 and 5 > 4")
     assert store.reviews.update(change).status is Status.APPLIED
-    [held] = store.reviews.iter()
+    spam = review.but(body="Cheap pills", status="spam")
+    assert store.reviews.create(spam).status is Status.APPLIED
+    [held, unwanted] = store.reviews.iter()
+    assert unwanted.status == "spam"
     assert (held.product, held.body) == ("handle:said", "2 &lt; 3 and 5 &gt; 4")
     assert (held.created_at, held.email) == (review.created_at, review.email)
 

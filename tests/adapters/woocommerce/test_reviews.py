@@ -148,16 +148,28 @@ def test_no_message_and_no_label_spreads_what_a_person_is_called(shop: Shop) -> 
     assert "warm" not in said
 
 
-def test_those_that_wait_are_read_too_and_chosen_by_status(shop: Shop) -> None:
-    shop.create(review(), review(body="Wait", status="pending"), review(body="Ad", status="spam"))
+def test_those_that_wait_and_spam_are_read_too_and_chosen_by_status(shop: Shop) -> None:
+    *_, gone = shop.create(
+        review(),
+        review(body="Wait", status="pending"),
+        review(body="Ad", status="spam"),
+        review(body="Gone"),
+    )
+    away: Change[Review] = Change(
+        id="d", action="delete", part="core", record_id=gone.id, desired=Review()
+    )
+    assert shop.write("review", away)[0].status is Status.APPLIED
     records = shop.adapter.records("review")
     for status, bodies in (
-        ("", ["Great &amp; <b>warm</b>", "Wait"]),
+        ("", ["Great &amp; <b>warm</b>", "Wait", "Ad"]),
+        ("spam", ["Ad"]),
+        ("trash", ["Gone"]),
         ("approved", ["Great &amp; <b>warm</b>"]),
         ("pending", ["Wait"]),
     ):
         page = shop.engine.run(records.page(Query(status=status), ""))
         assert [each.body for each in page.records] == bodies
+    assert shop.engine.run(records.fetch([f"id:{gone.id}"], None)) == ()
 
 
 def test_a_product_known_by_its_number_reads_back_by_its_handle(shop: Shop) -> None:

@@ -332,7 +332,7 @@ def test_a_manager_sends_no_batch_of_customers(shop: Shop) -> None:
     assert shop.send("POST", "/customers/batch", body).status == 200
 
 
-@pytest.mark.parametrize("plugin", ["wpml", "polylang"])
+@pytest.mark.parametrize("plugin", ["wpml", "polylang-wc"])
 def test_translations_share_a_sku(shop: Shop, plugin: str) -> None:
     assert "lang" not in shop.make(sku="A", lang="de")
     shop.sandbox.switch(plugins=[plugin])
@@ -349,6 +349,44 @@ def test_translations_share_a_sku(shop: Shop, plugin: str) -> None:
     assert shop.ask("POST", "/products", {"name": "x", "sku": "B", "lang": "fr"})["code"] == (
         "product_invalid_sku"
     )
+
+
+def test_polylang_alone_tells_a_products_language_by_its_address(shop: Shop) -> None:
+    """Polylang 3.9 on WooCommerce 11.0.1, without Polylang for WooCommerce."""
+    shop.sandbox.switch(plugins=["polylang"])
+    german = shop.make(name="Hemd", sku="A", lang="de")
+    assert "lang" not in german
+    assert "/de/product/hemd/" in german["permalink"]
+    own = {"name": "Own", "sku": "B", "lang": "de"}
+    called = shop.ask("POST", "/products/batch", {"create": [own]})["create"][0]
+    assert "/de/" not in called["permalink"]
+    items = {"create": [{"name": "Hose", "sku": "C"}]}
+    query = shop.ask("POST", "/products/batch", items, lang="de")["create"][0]
+    assert "/de/product/hose/" in query["permalink"]
+    assert len(shop.names(lang="de")) == 3  # the filter is ignored
+    assert shop.ask("POST", "/products", {"name": "x", "sku": "A", "lang": "en"})["code"] == (
+        "product_invalid_sku"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (r"C:\mug", "C:mug"),
+        (r"C:\\mug", r"C:\mug"),
+        ('q"x\\"y', 'q"x"y'),
+        ("<b>bold</b> & co", "bold & co"),
+        ("x < y", "x &lt; y"),
+        ("tab\there", "tab here"),
+        ("  spaces  inside ", "spaces inside"),
+        ("100%ab x", "100 x"),
+        ("&lt;b&gt; &amp; co", "&lt;b&gt; &amp; co"),
+    ],
+)
+def test_texts_of_pictures_are_cleaned(shop: Shop, sent: str, kept: str) -> None:
+    """WooCommerce 11.0.1, single and in batches."""
+    made = shop.make(images=[{"src": "https://cdn.example.com/a.jpg", "alt": sent}])
+    assert made["images"][0]["alt"] == kept
 
 
 def test_a_revoked_key_is_nobody(shop: Shop) -> None:

@@ -351,3 +351,9 @@ def _with_body(request: Request, body: bytes) -> Request:
     from dataclasses import replace
 
     return replace(request, body=body)
+
+
+def test_each_of_the_fourteen_traps_has_a_test() -> None:
+    names = [name for name in globals() if name.startswith("test_trap_")]
+    words = {word for name in names for word in name.split("_")[2:6]}
+    assert {str(number) for number in range(1, 15)} <= words
