@@ -16,11 +16,12 @@ from storebridge.flow import Request, Response
 from storebridge.testing import Handler, SandboxServer, answer
 from storebridge_woocommerce import sandbox
 
-#: What a new product has in an answer, beside what was sent.
+#: What a new product has in an answer, beside what was sent (recorded exchange, clearing fields).
 EMPTY: dict[str, Any] = json.loads("""{
-    "permalink": "", "date_created": "2026-01-01T00:00:00", "date_created_gmt":
-    "2026-01-01T00:00:00", "date_modified": "2026-01-01T00:00:00", "date_modified_gmt":
-    "2026-01-01T00:00:00", "type": "simple", "status": "publish", "featured": false,
+    "permalink": "https://shop.example/product/shirt/",
+    "date_created": "2026-01-01T00:00:00", "date_created_gmt": "2026-01-01T00:00:00",
+    "date_modified": "2026-01-01T00:00:00", "date_modified_gmt": "2026-01-01T00:00:00",
+    "type": "simple", "status": "publish", "featured": false,
     "catalog_visibility": "visible", "description": "", "short_description": "", "sku": "",
     "price": "", "regular_price": "", "sale_price": "", "date_on_sale_from": null,
     "date_on_sale_from_gmt": null, "date_on_sale_to": null, "date_on_sale_to_gmt": null,
@@ -35,9 +36,13 @@ EMPTY: dict[str, Any] = json.loads("""{
     "cross_sell_ids": [], "parent_id": 0, "purchase_note": "",
     "categories": [{"id": 15, "name": "Uncategorized", "slug": "uncategorized"}], "brands": [],
     "tags": [], "images": [], "attributes": [], "default_attributes": [], "variations": [],
-    "grouped_products": [], "menu_order": 0, "price_html": "", "related_ids": [],
+    "grouped_products": [], "menu_order": 0, "related_ids": [], "price_html":
+    "<span class=\\"woocommerce-Price-amount amount\\"><bdi>10.50&nbsp;&euro;</bdi></span>",
     "meta_data": [], "stock_status": "instock", "has_options": false, "post_password": "",
-    "global_unique_id": "", "permalink_template": "", "generated_slug": "", "slug": ""
+    "global_unique_id": "", "permalink_template": "", "generated_slug": "", "slug": "",
+    "_links": {"self": [{"href": "https://shop.example/wp-json/wc/v3/products/1", "targetHints":
+    {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}}], "collection": [{"href":
+    "https://shop.example/wp-json/wc/v3/products"}]}
 }""")
 INDEX = {
     "name": "Null",

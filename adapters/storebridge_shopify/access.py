@@ -1,24 +1,38 @@
-"""How the adapter gets in: a fixed token, client credentials, and what scopes it needs.
+"""How the adapter gets in: what a shop's address is, and how tokens are asked for.
 
 * A token that was made in a shop's admin (before 2026) never expires.
 * An app of the shop's own organisation asks for a token with its client id and secret; it is good
   for 24 hours and is asked for again before it ends.
+* An app that a person has let in (`grant.py`) has a token for an hour and a refresh token. That
+  one rotates: each renewal brings another, and the old one is good until the new token is used
+  (changelog, 2026-08-28). The engine keeps both (`Adapter.renew`).
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from pydantic import SecretStr
 
 from storebridge.adapter import Credentials
-from storebridge.errors import AuthError, BadAnswer
+from storebridge.errors import ApiError, AuthError, BadAnswer, RateLimited, Unavailable
 from storebridge.flow import Clock, Flow, Request, RequestKind, Response, send
 from storebridge.wire import json_of
 
-__all__ = ["TOKEN_PATH", "credentials_of", "is_shop", "shop_url", "token_by_client"]
+if TYPE_CHECKING:
+    from storebridge_shopify.adapter import ShopifySettings
+
+__all__ = [
+    "TOKEN_PATH",
+    "again",
+    "asked_for",
+    "credentials_of",
+    "is_shop",
+    "renewed",
+    "shop_url",
+]
 
 TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105 - an address, no secret
 _SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\.myshopify\.com", re.ASCII)
@@ -47,27 +61,51 @@ def shop_url(text: str) -> str:
     return f"https://{host}"
 
 
-def token_by_client(clock: Clock, client_id: str, secret: SecretStr) -> Flow[Credentials]:
-    """Return a token for the app's own client id and secret.
+def asked_for(settings: ShopifySettings, clock: Clock, **form: str) -> Flow[Credentials]:
+    """Return the token that a grant's form brings.
 
     Raises:
-        AuthError: if Shopify refuses them; the message says what to look at.
+        AuthError: if Shopify refuses it; the message says what to look at.
     """
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": client_id,
-        "client_secret": secret.get_secret_value(),
-    }
-    response = yield from send(
-        Request(
-            method="POST",
-            path=TOKEN_PATH,
-            kind=RequestKind.TOKEN,
-            headers={"content-type": "application/x-www-form-urlencoded"},
-            body=urlencode(form).encode(),
-        )
+    assert settings.client_secret is not None  # the settings were validated
+    secret = settings.client_secret.get_secret_value()
+    body = urlencode({"client_id": settings.client_id, "client_secret": secret, **form})
+    request = Request(
+        method="POST",
+        path=TOKEN_PATH,
+        kind=RequestKind.TOKEN,
+        headers={"content-type": "application/x-www-form-urlencoded"},
+        body=body.encode(),
     )
+    try:
+        response = yield from send(request)
+    except (RateLimited, Unavailable, BadAnswer):
+        raise
+    except ApiError as error:  # 400, 401 and 403, as JSON or as a page
+        raise _refused(settings, error) from None
     return credentials_of(response, clock)
+
+
+def renewed(settings: ShopifySettings, kept: Credentials, clock: Clock) -> Flow[Credentials]:
+    """Return the token that a refresh token brings, with the next refresh token.
+
+    Raises:
+        AuthError: if it was withdrawn or has run out: a person has to let the app in again.
+    """
+    if "refresh_token" not in kept.values:
+        raise AuthError("Shopify refused the app's token.", remedy=again(settings))
+    form = {"grant_type": "refresh_token", "refresh_token": kept["refresh_token"]}
+    return (yield from asked_for(settings, clock, **form))
+
+
+def again(settings: ShopifySettings) -> str:
+    """Return how a person lets the app in again."""
+    shop = settings.url.removeprefix("https:")
+    mark = ":" if shop.startswith("//") else "+"
+    return (
+        "Let the app in again, with the store's name: "
+        f"storebridge stores add NAME shopify{mark}{shop} --client-id {settings.client_id}"
+    )
 
 
 def credentials_of(response: Response, clock: Clock) -> Credentials:
@@ -77,25 +115,28 @@ def credentials_of(response: Response, clock: Clock) -> Credentials:
         BadAnswer: if it holds no token.
     """
     answer: Any = json_of(response)
-    token = answer.get("access_token") if isinstance(answer, dict) else None
-    if not isinstance(token, str) or not token:
+    given = answer if isinstance(answer, dict) else {}
+    tokens = {
+        ours: SecretStr(given[theirs])
+        for ours, theirs in (("token", "access_token"), ("refresh_token", "refresh_token"))
+        if isinstance(given.get(theirs), str) and given[theirs]
+    }
+    if "token" not in tokens:
         raise BadAnswer("the answer holds no access token", request_id=response.request_id)
-    lasts = answer.get("expires_in")
+    lasts = given.get("expires_in")
     expires = None if lasts is None else clock.time() + float(lasts)
-    return Credentials({"token": SecretStr(token)}, expires)
+    return Credentials(tokens, expires)
 
 
-def refused(response: Response) -> AuthError:
+def _refused(settings: ShopifySettings, error: ApiError) -> AuthError:
     """Return the error of a token request that was refused."""
-    try:
-        answer = json_of(response)
-    except BadAnswer:
-        answer = {}
-    code = str(answer.get("error", "")) if isinstance(answer, dict) else ""
+    consent = settings.grant == "authorization_code" and error.code != "invalid_client"
+    what = "the app's access" if consent else "the app's client id and secret"
+    check = "Check both in the Dev Dashboard, and that the app is installed on this store."
     return AuthError(
-        f"Shopify refused the app's client id and secret ({code or response.status})",
-        status=response.status,
-        code=code,
-        request_id=response.request_id,
-        remedy="Check both in the Dev Dashboard, and that the app is installed on this store.",
+        f"Shopify refused {what} ({error.code or error.status}).",
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        remedy=again(settings) if consent else check,
     )

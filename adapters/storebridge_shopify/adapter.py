@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -21,14 +23,17 @@ from storebridge.errors import (
 from storebridge.flow import Clock, Flow, Request, RequestKind, Response
 from storebridge.models import Record, StoreInfo
 from storebridge.wire import json_of, retry_after, status_error
-from storebridge_shopify.access import refused, shop_url, token_by_client
+from storebridge_shopify.access import again, asked_for, is_shop, renewed, shop_url
 from storebridge_shopify.collections import CollectionRecords
 from storebridge_shopify.customers import CustomerRecords
+from storebridge_shopify.discounts import DiscountRecords
+from storebridge_shopify.grant import CodeGrant
 from storebridge_shopify.graphql import error_of, level_of
 from storebridge_shopify.orders import OrderRecords
 from storebridge_shopify.products import ProductRecords
 from storebridge_shopify.records import ShopifyRecords
-from storebridge_shopify.scopes import reading
+from storebridge_shopify.redirects import RedirectRecords
+from storebridge_shopify.scopes import SCOPES, missing, reading
 from storebridge_shopify.site import Shop
 
 __all__ = ["ShopifyAdapter", "ShopifySettings", "Version", "from_session"]
@@ -37,6 +42,12 @@ R = TypeVar("R", bound=Record)
 
 #: The versions of the Admin API that the adapter's documents are checked with.
 Version = Literal["2026-04", "2026-07", "2026-10"]
+#: Until when each is supported at least (usage/versioning); a test fails sixty days before that.
+SUPPORTED_UNTIL: Mapping[str, date] = {
+    "2026-04": date(2027, 4, 1),
+    "2026-07": date(2027, 7, 1),
+    "2026-10": date(2027, 10, 1),
+}
 
 
 class ShopifySettings(BaseModel):
@@ -48,8 +59,16 @@ class ShopifySettings(BaseModel):
     token: SecretStr | None = Field(None, description="A token that doesn't expire (shpat_…).")
     client_id: str = Field("", description="The client id of an app of your organisation.")
     client_secret: SecretStr | None = Field(None, description="The app's client secret.")
+    grant: Literal["client_credentials", "authorization_code"] = Field(
+        "client_credentials",
+        description="How the app gets in: by itself, or let in by a person with a browser.",
+    )
+    scopes: tuple[str, ...] = Field(SCOPES, description="What a person is asked to allow the app.")
     version: Version = Field("2026-10", description="The version of the Admin API.")
     page_size: int = Field(50, ge=1, le=250, description="Records to a page.")
+    bulk_from: int = Field(
+        1_000, ge=0, description="From so many records on they are read by a bulk job; 0: never."
+    )
     notify_customers: bool = Field(False, description="Shopify writes to buyers of new parcels.")
 
     @field_validator("url")
@@ -59,9 +78,14 @@ class ShopifySettings(BaseModel):
 
     @model_validator(mode="after")
     def _has_one_way_in(self) -> Self:
-        if self.token is None and not (self.client_id and self.client_secret):
+        if (self.token is None or self.by_consent) and not (self.client_id and self.client_secret):
             raise ValueError("give a token, or a client_id and a client_secret")
         return self
+
+    @property
+    def by_consent(self) -> bool:
+        """Whether a person lets the app in with a browser."""
+        return self.grant == "authorization_code"
 
 
 class ShopifyAdapter(Adapter):
@@ -80,12 +104,15 @@ class ShopifyAdapter(Adapter):
     def __init__(self, settings: BaseModel) -> None:
         """Keep the settings and make the kinds of record."""
         super().__init__(settings)
-        self._shop = Shop()
+        host = urlsplit(self.settings.url).hostname or ""
+        self._shop = Shop(host=host if is_shop(host) else "")
         self._kinds: dict[str, ShopifyRecords[Any]] = {
             "collection": CollectionRecords(self._shop, self.settings),
             "customer": CustomerRecords(self._shop, self.settings),
+            "discount": DiscountRecords(self._shop, self.settings),
             "order": OrderRecords(self._shop, self.settings),
             "product": ProductRecords(self._shop, self.settings),
+            "redirect": RedirectRecords(self._shop, self.settings),
         }
 
     @property
@@ -118,17 +145,36 @@ class ShopifyAdapter(Adapter):
 
         Raises:
             AccessDenied: if the token lacks a scope without which nothing works.
+            ConfigError: if another shop answers than the one that was asked.
         """
         return (yield from self._shop.learn()).info
 
     def authorize(self, clock: Clock) -> Flow[Credentials]:
-        """Return the fixed token, or one for the app's id and secret (24 hours)."""
+        """Return the fixed token, or one for the app's id and secret (24 hours).
+
+        Raises:
+            AuthError: if a person has to let the app in first.
+        """
+        if self.settings.by_consent:
+            raise AuthError("nobody has let the app into this store.", remedy=again(self.settings))
         if self.settings.token is not None:
             return Credentials({"token": self.settings.token})
-        assert self.settings.client_secret is not None  # the settings were validated
-        return (
-            yield from token_by_client(clock, self.settings.client_id, self.settings.client_secret)
-        )
+        return (yield from asked_for(self.settings, clock, grant_type="client_credentials"))
+
+    @property
+    def vault_key(self) -> str:
+        """The shop and the app, where the token is renewed by a refresh token."""
+        settings = self.settings
+        return f"shopify {settings.url} {settings.client_id}" if settings.by_consent else ""
+
+    def renew(self, kept: Credentials, clock: Clock) -> Flow[Credentials]:
+        """Return the token of the kept refresh token, and the next one of those."""
+        return (yield from renewed(self.settings, kept, clock))
+
+    @property
+    def grant(self) -> CodeGrant | None:
+        """How a person lets the app in, where the settings say so."""
+        return CodeGrant(self.settings) if self.settings.by_consent else None
 
     def prepare(
         self, request: Request, credentials: Credentials, nonce: str, now: float
@@ -157,12 +203,21 @@ class ShopifyAdapter(Adapter):
         """Return what `extensions.cost.throttleStatus` says."""
         return level_of(response) if response.status < 400 else None
 
+    def notice(self, response: Response) -> str:
+        """Return why Shopify calls something deprecated that a request has used."""
+        reason = response.headers.get("x-shopify-api-deprecated-reason", "")[:300]
+        return f"Shopify will drop a call that was used: {reason}" if reason else ""
+
+    def lacking(self, kind: str = "") -> tuple[str, ...]:
+        """Return the scopes that the token lacks, each with the operations that need it."""
+        return missing(self._shop.facts.scopes, kind) if self._shop.facts is not None else ()
+
     def _http_error(self, response: Response) -> StorebridgeError:
-        if response.status in (400, 401) and _is_token_answer(response):
-            return refused(response)
+        if code := _token_error(response):
+            return AuthError("Shopify gave no token.", status=response.status, code=code)
         if response.status == 401:
             return AuthError(
-                "Shopify refused the token",
+                "Shopify refused the token.",
                 status=401,
                 request_id=response.request_id,
                 remedy="Check that the app is still installed on this store.",
@@ -179,7 +234,7 @@ class ShopifyAdapter(Adapter):
         if not answered or answered == self.settings.version:
             return None
         return Rejected(
-            f"Shopify answered as version {answered}, asked for {self.settings.version}",
+            f"Shopify answered as version {answered}, asked for {self.settings.version}.",
             status=response.status,
             code="version",
             remedy=f"Set version to one of: {', '.join(get_args(Version))}.",
@@ -194,6 +249,7 @@ _NOT_YET: Mapping[str, NotSupported] = {
     "location": NotSupported(
         "locations are read with the shop's facts", "make them in Shopify's admin"
     ),
+    "review": NotSupported("Shopify keeps no reviews of products", "use an app for reviews"),
     "market": NotSupported("markets are read with the shop's facts", "make them in the admin"),
 }
 #: What a status means here, and what to do about it (usage/response-codes).
@@ -209,12 +265,16 @@ _STATUSES: Mapping[int, tuple[str, str]] = {
 }
 
 
-def _is_token_answer(response: Response) -> bool:
+def _token_error(response: Response) -> str:
+    """Return the code of a token request that was refused, "" for other answers (RFC 6749)."""
+    if response.status not in (400, 401):
+        return ""
     try:
         answer = json_of(response)
     except BadAnswer:
-        return False
-    return isinstance(answer, dict) and isinstance(answer.get("error"), str)
+        return ""
+    code = answer.get("error", "") if isinstance(answer, dict) else ""
+    return code if isinstance(code, str) else ""
 
 
 def from_session(session: Any) -> ShopifySettings:

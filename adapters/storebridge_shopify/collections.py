@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from storebridge.adapter import Batch, Change, Fit, Page, Query
-from storebridge.errors import BadAnswer, NotFound, OutcomeUnknown, Rejected
-from storebridge.flow import Flow, Outcome, RequestKind, wait
+from storebridge.adapter import Batch, Change, Cost, Fit, Page, Query
+from storebridge.errors import NotFound, Rejected
+from storebridge.flow import Flow, Outcome, RequestKind
 from storebridge.models import Collection, Rule, Seo
-from storebridge_shopify import fields, reading
+from storebridge_shopify import fields, forecast, reading
 from storebridge_shopify.graphql import Doc, call, document
-from storebridge_shopify.lookup import by_handle, by_sku, handle_form, ids_of, values
+from storebridge_shopify.lookup import by_handle, handle_form, ids_of, products_of, values
 from storebridge_shopify.owned import publish, write_metafields
-from storebridge_shopify.records import ShopifyRecords, applied, given_paths, mutate, removal
+from storebridge_shopify.records import (
+    ShopifyRecords,
+    applied,
+    finished,
+    given_paths,
+    mutate,
+    removal,
+)
 from storebridge_shopify.scopes import Scopes, lacking
 from storebridge_shopify.search import both, since
 from storebridge_shopify.site import Facts
+from storebridge_shopify.walk import drain, stays
 
 __all__ = ["CollectionRecords"]
 
@@ -40,8 +48,6 @@ _ORDERS = frozenset(
     {"alpha_asc", "alpha_desc", "best_selling", "created", "created_desc", "manual"}
     | {"most_relevant", "price_asc", "price_desc"}
 )
-#: Seconds between looks at a job.
-_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 
 class CollectionRecords(ShopifyRecords[Collection]):
@@ -123,15 +129,15 @@ class CollectionRecords(ShopifyRecords[Collection]):
         body = {"id": change.record_id, **_input(desired, live)}
         variables = {"input": body}
         payload = yield from mutate("collection_update", "collectionUpdate", variables, change)
-        yield from _done(payload["job"], change)
+        yield from finished(payload["job"], change)
 
     def _members(self, change: Change[Collection], batch: Batch[Collection]) -> Flow[None]:
         """Put products in and take others out, then bring them into order where it is kept."""
-        wanted = yield from self._products(change.desired.products, batch)
+        wanted = yield from products_of(change.desired.products, batch.ids)
         live = yield from self._live(change)
         if live.rules:
             raise Rejected("a collection with rules fills itself", fields={"products": "rules"})
-        held = yield from self._products(live.products, batch)
+        held = yield from products_of(live.products, batch.ids)
         steps = (
             ("collection_add_products", "collectionAddProductsV2", wanted, held),
             ("collection_remove_products", "collectionRemoveProducts", held, wanted),
@@ -141,30 +147,11 @@ class CollectionRecords(ShopifyRecords[Collection]):
             for start in range(0, len(ids), 250):
                 variables = {"id": change.record_id, "productIds": ids[start : start + 250]}
                 payload = yield from mutate(name, root, variables, change)
-                yield from _done(payload["job"], change)
+                yield from finished(payload["job"], change)
         now = [each for each in held if each in wanted]
         now += [each for each in wanted if each not in held]
         if live.sort_order == "manual" and now != wanted:
             yield from _reorder(change, now, wanted)
-
-    def _products(self, keys: Sequence[str], batch: Batch[Collection]) -> Flow[list[str]]:
-        """Return the ids of products by their keys.
-
-        Raises:
-            NotFound: if one is not there.
-        """
-        known = {key: batch.ids.get(f"product {key}", "") for key in keys}
-        lacking_ = [key for key, found in known.items() if not found]
-        if handles := values(lacking_, "handle"):
-            hits = yield from by_handle("products_by_handle", handles)
-            known |= {f"handle:{each}": hits.get(handle_form(each), "") for each in handles}
-        for sku in values(lacking_, "sku"):
-            known[f"sku:{sku}"] = next(iter((yield from by_sku([sku]))), "")
-        known |= {f"id:{each}": each for each in ids_of(lacking_, "Product")}
-        for key in keys:
-            if not known[key]:
-                raise NotFound(f"there is no product {key}", fields={"products": key})
-        return [known[key] for key in keys]
 
     def _live(self, change: Change[Collection]) -> Flow[Collection]:
         found = yield from self.fetch((f"id:{change.record_id}",), None)
@@ -180,6 +167,10 @@ class CollectionRecords(ShopifyRecords[Collection]):
         if "handle" in desired.given and handle_form(desired.handle) != desired.handle:
             return desired.model_copy(update={"handle": handle_form(desired.handle)})
         return desired
+
+    def cost(self, change: Change[Collection]) -> Cost | None:
+        """Return what a change takes."""
+        return forecast.collection(change)
 
     def check(self, record: Collection) -> Iterable[Fit]:
         """Yield what the token may not write, and what Shopify has no place for."""
@@ -211,23 +202,19 @@ def _by_ids(ids: Sequence[str], flags: Mapping[str, bool]) -> Flow[list[Doc]]:
     return found
 
 
-def _complete(docs: Sequence[Any]) -> Flow[None]:
-    """Add to collections what their connections hold beyond what came with them."""
-    for doc in docs:
-        for name in _CONNECTIONS:
-            seen: set[str] = set()
-            while name in doc and doc[name]["pageInfo"]["hasNextPage"]:
-                after = doc[name]["pageInfo"]["endCursor"]
-                if after in seen:
-                    raise BadAnswer(f"{name} gave the same cursor twice")
-                seen.add(after)
-                variables = {each: each == name for each in _CONNECTIONS}
-                more = {"id": doc["id"], "first": 250, "after": after}
-                data = (yield from call("collection_more", {**variables, **more}))["collection"]
-                if data is None:
-                    raise NotFound(f"{doc['id']} went away while it was read")
-                doc[name]["nodes"].extend(data[name]["nodes"])
-                doc[name]["pageInfo"] = data[name]["pageInfo"]
+def _complete(docs: list[Doc]) -> Flow[None]:
+    """Add to collections what their connections hold; one that went away is taken out."""
+    for doc in tuple(docs):
+        if not (yield from stays(doc, _rest(doc))):
+            docs.remove(doc)
+
+
+def _rest(doc: Doc) -> Flow[None]:
+    for name in _CONNECTIONS:
+        if name in doc:
+            only = {each: each == name for each in _CONNECTIONS}
+            variables = {**only, "id": doc["id"], "first": 250}
+            yield from drain("collection_more", "collection", doc[name], variables, (name,))
 
 
 def _is_since(doc: Doc, query: Query) -> bool:
@@ -320,19 +307,4 @@ def _reorder(change: Change[Collection], now: list[str], wanted: Sequence[str]) 
         variables = {"id": change.record_id, "moves": moves[start : start + 250]}
         name, root = "collection_reorder", "collectionReorderProducts"
         payload = yield from mutate(name, root, variables, change)
-        yield from _done(payload["job"], change)
-
-
-def _done(job: Doc | None, change: Change[Any]) -> Flow[None]:
-    """Wait until a job is done.
-
-    Raises:
-        OutcomeUnknown: if it isn't after two minutes.
-    """
-    for pause in (*_PAUSES, 0.0):
-        if job is None or job["done"]:
-            return
-        if pause:
-            yield from wait(pause, "Shopify works on a collection")
-            job = (yield from call("job", {"id": job["id"]}))["job"]
-    raise OutcomeUnknown("Shopify is still at work on it", covers=(change.id,))
+        yield from finished(payload["job"], change)

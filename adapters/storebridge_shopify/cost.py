@@ -28,6 +28,11 @@ SURCHARGES: Mapping[str, Mapping[str, float]] = {
     "productVariantsBulkUpdate": {"variants": 0.2, "variants.metafields": 0.4},
 }
 
+_PATHS = {
+    mutation: [(tuple(path.split(".")), points) for path, points in per.items()]
+    for mutation, per in SURCHARGES.items()
+}
+
 
 def factor(size: int) -> int:
     """Return how many times a connection of so many records counts what it has of each."""
@@ -65,8 +70,7 @@ def _times(value: Any) -> int:
 
 def surcharge(mutation: str, variables: Mapping[str, Any]) -> float:
     """Return what the lists of a mutation's input cost."""
-    per = SURCHARGES.get(mutation, {})
-    return sum(points * _count(variables, path.split(".")) for path, points in per.items())
+    return sum(points * _count(variables, path) for path, points in _PATHS.get(mutation, ()))
 
 
 def _count(value: Any, path: Sequence[str]) -> int:

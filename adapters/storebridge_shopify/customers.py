@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from storebridge.adapter import Batch, Change, Fit
+from storebridge.adapter import Batch, Change, Cost, Fit
 from storebridge.errors import NotFound, NotSupported, Rejected
 from storebridge.flow import Flow, Outcome, RequestKind
 from storebridge.models import Address, Customer, Money
-from storebridge_shopify import fields, people, reading
+from storebridge_shopify import fields, forecast, people, reading
 from storebridge_shopify.graphql import Doc, call, check
-from storebridge_shopify.lookup import values
+from storebridge_shopify.lookup import by_email, values
 from storebridge_shopify.nested import NestedRecords
 from storebridge_shopify.owned import write_metafields
 from storebridge_shopify.records import applied, given_paths, mutate
@@ -23,8 +23,6 @@ from storebridge_shopify.writing import tag_forms
 
 __all__ = ["CustomerRecords"]
 
-#: As many addresses are looked up in one request.
-_EMAILS = 25
 #: The most elements of an input's list, without the default address.
 _ADDRESSES = 249
 _CONNECTIONS = ("addressesV2", "metafields")
@@ -54,6 +52,7 @@ class CustomerRecords(NestedRecords[Customer]):
     finds = ("id", "email")
     type: ClassVar[str] = "Customer"
     root: ClassVar[str] = "customers"
+    listing: ClassVar[str] = "customers"
     by_id: ClassVar[str] = "customers_by_id"
     sizes: ClassVar = {"addresses": 10, "metafields": 20}
 
@@ -76,19 +75,7 @@ class CustomerRecords(NestedRecords[Customer]):
 
     def look_up(self, keys: Sequence[str]) -> Flow[list[str]]:
         """Return the ids of the customers that have these e-mail addresses now."""
-        emails = list(dict.fromkeys(each.casefold() for each in values(keys, "email")))
-        wanted = [each for each in emails if "@" in each]
-        found: list[str] = []
-        for start in range(0, len(wanted), _EMAILS):
-            piece = wanted[start : start + _EMAILS]
-            variables: dict[str, object] = {f"w{n}": n < len(piece) for n in range(_EMAILS)}
-            variables |= {f"e{n}": email for n, email in enumerate(piece)}
-            data = yield from call("customers_by_email", variables)
-            for n, email in enumerate(piece):
-                hit = data.get(f"p{n}") or {}
-                held = (hit.get("defaultEmailAddress") or {}).get("emailAddress", "")
-                found += [hit["id"]] if held.casefold() == email else []
-        return found
+        return list((yield from by_email(values(keys, "email"))).values())
 
     def read(self, doc: Doc) -> Customer:
         """Return the customer that a document describes; `addresses` are those besides the default.
@@ -186,6 +173,10 @@ class CustomerRecords(NestedRecords[Customer]):
         if "tags" in given:
             new["tags"] = tag_forms(desired.tags)
         return desired.model_copy(update=new) if new else desired
+
+    def cost(self, change: Change[Customer]) -> Cost:
+        """Return what a change takes."""
+        return forecast.customer(change)
 
     def check(self, record: Customer) -> Iterable[Fit]:
         """Yield what the token may not write, and consents that Shopify has no word for."""

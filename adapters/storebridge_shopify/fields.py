@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 
 from storebridge.adapter import Field
 
-__all__ = ["COLLECTION", "CUSTOMER", "ORDER", "PRODUCT", "wants"]
+__all__ = ["COLLECTION", "CUSTOMER", "DISCOUNT", "ORDER", "PRODUCT", "REDIRECT", "wants"]
 
 _LONG = "recorded answers: 'is too long (maximum is 255 characters)'"
 _TAGS = "recorded answer: MAX_INPUT_SIZE_EXCEEDED for 251 tags"
+_ROWS = "usage/limits: 250 elements of an input's list"
 _ALT = "recorded answer: ALT_VALUE_LIMIT_EXCEEDED, 512 characters"
 _ONE = "schema, ProductVariantSetInput"
 _OWN = Field(write=False)
@@ -56,7 +57,7 @@ PRODUCT: Mapping[str, Field] = {
     "media.url": Field("media", read=False),
     "media.content_hash": Field("media", write=False, read=False),
     "media.media_type": Field("media", write=False),
-    "media.position": Field("media", write=False),
+    "media.position": _MEDIA,
     "media.alt": Field("media", max_length=512, source=_ALT),
     "metafields": Field("metafields"),
     "translations.locale": Field("translations"),
@@ -114,19 +115,38 @@ CUSTOMER: Mapping[str, Field] = {
     "updated_at": _OWN,
 }
 
+#: What is given when an order is made, and stays as it is from then on.
+_MADE = Field(reverse=False)
+
 ORDER: Mapping[str, Field] = {
     **dict.fromkeys(
-        ("id", "number", "status", "payment_status", "fulfillment_status", "customer_id", "email",
-         "phone", "locale", "currency", "presentment_currency", "billing_address",
-         "shipping_address", "line_items", "shipping_lines", "taxes", "prices_include_tax",
-         "subtotal", "shipping_total", "discount_total", "tax_total", "total", "refunded_total",
-         "refunds", "payments", "discount_codes", "channel", "created_at", "updated_at",
-         "cancelled_at", "cancel_reason"),
+        ("id", "fulfillment_status", "customer_id", "locale", "subtotal", "shipping_total",
+         "tax_total", "total", "refunded_total", "refunds", "channel", "updated_at",
+         "cancelled_at", "line_items.id", "line_items.product_id", "line_items.variant_id",
+         "line_items.total", "line_items.adjustments", "shipping_lines.id", "payments.id"),
         _OWN,
     ),
+    **dict.fromkeys(
+        ("key", "number", "payment_status", "currency", "presentment_currency", "line_items.sku",
+         "line_items.title", "line_items.variant_title", "line_items.quantity",
+         "line_items.unit_price", "line_items.taxes", "line_items.properties",
+         "line_items.requires_shipping", "shipping_lines.title", "shipping_lines.code",
+         "shipping_lines.price", "shipping_lines.taxes", "taxes.title", "taxes.rate",
+         "taxes.amount", "prices_include_tax", "discount_total", "payments.kind",
+         "payments.status", "payments.gateway", "payments.amount", "payments.created_at",
+         "created_at"),
+        _MADE,
+    ),
+    "discount_codes": Field(reverse=False, max_length=1, source="schema, orderCreate"),
+    **{f"billing_address.{line}": _MADE for line in _LINES},
+    **{f"shipping_address.{line}": Field() for line in _LINES},
+    "email": Field(),
+    "phone": Field(),
     "tags": Field(max_length=250, source=_TAGS),
     "note": Field(),
     "metafields": Field("metafields"),
+    "status": Field("publication", reverse=False),
+    "cancel_reason": Field("publication", reverse=False),
     "fulfillments.id": Field("publication", write=False),
     "fulfillments.status": Field("publication", write=False),
     "fulfillments.created_at": Field("publication", write=False),
@@ -135,6 +155,22 @@ ORDER: Mapping[str, Field] = {
         for name in ("location", "lines", "carrier", "tracking_numbers", "tracking_urls")
     },
 }  # fmt: skip
+
+DISCOUNT: Mapping[str, Field] = {
+    **dict.fromkeys(("id", "usage_count", "created_at", "updated_at"), _OWN),
+    **dict.fromkeys(
+        ("title", "codes", "status", "percentage", "amount", "each_item", "free_shipping",
+         "minimum_subtotal", "minimum_quantity", "usage_limit", "usage_limit_per_customer",
+         "starts_at", "ends_at", "combinable", "platform_fields"),
+        Field(),
+    ),
+    **dict.fromkeys(
+        ("products", "collections", "customer_emails"), Field(max_length=250, source=_ROWS)
+    ),
+    "metafields": Field("metafields"),
+}  # fmt: skip
+
+REDIRECT: Mapping[str, Field] = {"id": _OWN, "path": Field(), "target": Field()}
 
 
 def wants(fields: Iterable[str] | None, path: str) -> bool:

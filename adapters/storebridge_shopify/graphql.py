@@ -39,6 +39,7 @@ __all__ = [
     "drained",
     "error_of",
     "level_of",
+    "refusal",
     "text_of",
 ]
 
@@ -107,17 +108,20 @@ def call(
     chosen = document(name)
     given = variables or {}
     searching = kind is RequestKind.READ and bool(given.get("query"))
-    response = yield from send(
-        Request(
-            method="POST",
-            path="/graphql.json",
-            kind=kind,
-            headers=DEBUG if searching else {},
-            body=dumps({"query": chosen.text, "variables": given}),
-            covers=covers,
-            cost=chosen.cost(given),
-        )
+    request = Request(
+        method="POST",
+        path="/graphql.json",
+        kind=kind,
+        headers=DEBUG if searching else {},
+        body=dumps({"query": chosen.text, "variables": given}),
+        covers=covers,
+        cost=chosen.cost(given),
     )
+    try:
+        response = yield from send(request)
+    except AccessDenied as error:
+        error.args = (f"{chosen.mutation or name}: {error}",)
+        raise
     answer = json_of(response)
     if searching:
         _refuse_ignored(answer)
@@ -166,21 +170,33 @@ def error_of(response: Response) -> StorebridgeError | None:
     errors = answer.get("errors")
     if not errors:
         return None if isinstance(answer.get("data"), dict) else _without_data(response)
-    first = _gravest(errors)
-    extensions = first.get("extensions") or {}
-    code = str(extensions.get("code", ""))
-    kind = _KINDS.get(code, Rejected)
-    message = f"Shopify: {first.get('message', 'an error without a message')}"
-    error = kind(
-        message,
-        status=response.status,
-        code=code,
-        request_id=response.request_id,
-        remedy=_remedy(code, extensions),
-    )
-    if kind is RateLimited:
+    error = refusal(answer)
+    error.status, error.request_id = response.status, response.request_id
+    if isinstance(error, RateLimited):
         error.retry_after = _until_affordable(answer)
     return error
+
+
+def refusal(answer: Doc) -> ApiError:
+    """Return the error that the `errors` of an answer, or of a line of a job's results, mean."""
+    first = _gravest(answer["errors"])
+    extensions = first.get("extensions") or {}
+    code = str(extensions.get("code", ""))
+    # An error without a code, or none that can be read, says nothing of what was done.
+    kind = _KINDS.get(code, Rejected if code else BadAnswer)
+    message = f"Shopify: {first.get('message', 'an error without a message')}"
+    if kind is not Unavailable and _was_made(answer):
+        kind = BadAnswer
+    return kind(message, code=code, remedy=_remedy(code, extensions))
+
+
+def _was_made(answer: Doc) -> bool:
+    """Return whether an error concerns what a mutation gave back, not whether it was made.
+
+    One field of a payload that the token may not see comes beside the rest (usage/access-scopes).
+    """
+    payloads = (answer.get("data") or {}).values()
+    return any(isinstance(each, dict) and "userErrors" in each for each in payloads)
 
 
 def _without_data(response: Response) -> BadAnswer:

@@ -48,7 +48,7 @@ class Levels:
     def __init__(self, batch: Batch[Product], shop: Shop) -> None:
         """Begin with none."""
         self._batch, self._shop = batch, shop
-        self._rows: list[_Row] = []
+        self._rows: dict[str, list[_Row]] = {}
 
     def add(self, change: Change[Product], variants: Iterable[Variant], facts: Facts) -> None:
         """Take in the stock of a change's variants, which have their ids."""
@@ -62,20 +62,21 @@ class Levels:
                 place = facts.location(level.location)
                 known = before.get((variant.id, place))
                 row = _Row(change.id, variant.id, place, level.available, known)
-                self._rows.append(row)
+                self._rows.setdefault(change.id, []).append(row)
 
     def has(self, change: str) -> bool:
         """Return whether a change sets stock."""
-        return any(row.change == change for row in self._rows)
+        return change in self._rows
 
     def drop(self, change: str) -> None:
         """Leave a change's stock alone, since something else of it failed."""
-        self._rows = [row for row in self._rows if row.change != change]
+        self._rows.pop(change, None)
 
     def write(self) -> Flow[dict[str, Outcome]]:
         """Set all rows, and return the outcomes of the changes that failed."""
         failed: dict[str, Outcome] = {}
-        rows = yield from self._looked_up(self._rows, failed)
+        wanted = [row for rows in self._rows.values() for row in rows]
+        rows = yield from self._looked_up(wanted, failed)
         for row in rows:
             if not row.stocked and row.change not in failed:
                 yield from self._tried((row,), self._activate, failed)
@@ -106,9 +107,10 @@ class Levels:
 
         A row of a change that may have been sent is looked at too: set already, it is left out.
         """
-        unsure = [row for row in rows if self._unsure(row)]
+        rows = [replace(row, item=self._shop.items.get(row.variant)) for row in rows]
+        unsure = {row for row in rows if self._unsure(row)}
         held: dict[str, Doc] = {}
-        ids = list(dict.fromkeys(row.variant for row in unsure))
+        ids = list(dict.fromkeys(row.variant for row in rows if row in unsure))
         for start in range(0, len(ids), _ROWS):
             variables = {"ids": ids[start : start + _ROWS], "levels": 50}
             for node in (yield from call("variants_by_id", variables))["nodes"]:
@@ -117,8 +119,8 @@ class Levels:
         found = []
         for row in rows:
             item = held.get(row.variant)
-            if not self._unsure(row):
-                found.append(replace(row, item=self._shop.items[row.variant]))
+            if row not in unsure:
+                found.append(row)
             elif item is None:
                 error = NotFound(f"there is no variant {row.variant}")
                 failed[row.change] = Outcome.failure(row.change, error)
@@ -127,8 +129,7 @@ class Levels:
         return found
 
     def _unsure(self, row: _Row) -> bool:
-        known = row.before is not None and row.variant in self._shop.items
-        return not known or row.change in self._batch.uncertain
+        return row.before is None or not row.item or row.change in self._batch.uncertain
 
     def _set(self, rows: Sequence[_Row]) -> Flow[dict[int, ApiError]]:
         quantities = [

@@ -6,19 +6,31 @@ A look-up by handle sees what was written a moment ago; a search lags behind (re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from storebridge.errors import BadAnswer
+from storebridge.errors import BadAnswer, NotFound
 from storebridge.flow import Flow
-from storebridge_shopify.graphql import call
+from storebridge_shopify.graphql import Doc, call
 from storebridge_shopify.search import any_of, term
 
-__all__ = ["by_handle", "by_sku", "handle_form", "ids_of", "values"]
+__all__ = [
+    "by_code",
+    "by_email",
+    "by_handle",
+    "by_mark",
+    "by_sku",
+    "collections_of",
+    "handle_form",
+    "ids_of",
+    "products_of",
+    "values",
+    "variants_of",
+]
 
-#: As many handles are looked up in one request.
-_HANDLES = 25
+#: As many handles, addresses or codes are looked up in one request.
+_AT_ONCE = 25
 #: As many SKUs are searched for in one request.
-_SKUS = 20
+_SKUS = 50
 _GID = re.compile(r"gid://shopify/(\w+)/[0-9]+", re.ASCII)
 _GAPS = re.compile(r"[\W_]+")
 
@@ -43,15 +55,84 @@ def handle_form(text: str) -> str:
 def by_handle(name: str, handles: Sequence[str]) -> Flow[dict[str, str]]:
     """Return the ids of the records that have these handles now, by handle."""
     wanted = list(dict.fromkeys(filter(None, map(handle_form, handles))))
-    found: dict[str, str] = {}
-    for start in range(0, len(wanted), _HANDLES):
-        piece = wanted[start : start + _HANDLES]
-        variables: dict[str, object] = {f"w{n}": n < len(piece) for n in range(_HANDLES)}
-        variables |= {f"h{n}": handle for n, handle in enumerate(piece)}
-        data = yield from call(name, variables)
-        hits = (data.get(f"p{n}") for n in range(len(piece)))
-        found |= {hit["handle"]: hit["id"] for hit in hits if hit and hit["handle"] in piece}
+    hits = yield from _each(name, "h", wanted)
+    return {hit["handle"]: hit["id"] for handle, hit in hits.items() if hit["handle"] == handle}
+
+
+def by_email(emails: Iterable[str]) -> Flow[dict[str, str]]:
+    """Return the ids of the customers that have these e-mail addresses now, by address."""
+    wanted = [each for each in dict.fromkeys(map(str.casefold, emails)) if "@" in each]
+    found = {}
+    for email, hit in (yield from _each("customers_by_email", "e", wanted)).items():
+        held = (hit["defaultEmailAddress"] or {}).get("emailAddress", "")
+        if held.casefold() == email:
+            found[email] = hit["id"]
     return found
+
+
+def by_code(codes: Iterable[str]) -> Flow[dict[str, str]]:
+    """Return the ids of the discounts that have these codes now, by code in lower case."""
+    wanted = list(dict.fromkeys(code.casefold() for code in codes if code.strip()))
+    hits = yield from _each("discounts_by_code", "c", wanted)
+    return {code: hit["id"] for code, hit in hits.items()}
+
+
+def by_mark(marks: Iterable[str]) -> Flow[dict[str, str]]:
+    """Return the ids of the orders that bear these marks now, by mark."""
+    wanted = list(dict.fromkeys(marks))
+    try:
+        hits = yield from _each("orders_by_key", "k", wanted)
+    except NotFound:  # recorded: without a definition nothing can be looked up by it
+        return {}
+    return {mark: hit["id"] for mark, hit in hits.items()}
+
+
+def _each(name: str, letter: str, wanted: Sequence[str]) -> Flow[dict[str, Doc]]:
+    """Return what a document finds for each value; what nothing has is left out."""
+    found: dict[str, Doc] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        piece = wanted[start : start + _AT_ONCE]
+        variables: dict[str, object] = {f"w{n}": n < len(piece) for n in range(_AT_ONCE)}
+        variables |= {f"{letter}{n}": value for n, value in enumerate(piece)}
+        data = yield from call(name, variables)
+        found |= {value: hit for n, value in enumerate(piece) if (hit := data.get(f"p{n}"))}
+    return found
+
+
+def products_of(keys: Sequence[str], known: Mapping[str, str]) -> Flow[list[str]]:
+    """Return the ids of products by their keys; `known` has ids by "product handle:tee".
+
+    Raises:
+        NotFound: if one is not there.
+    """
+    ids = {key: known.get(f"product {key}", "") for key in keys}
+    lacking = [key for key, found in ids.items() if not found]
+    if handles := values(lacking, "handle"):
+        hits = yield from by_handle("products_by_handle", handles)
+        ids |= {f"handle:{each}": hits.get(handle_form(each), "") for each in handles}
+    for sku in values(lacking, "sku"):
+        ids[f"sku:{sku}"] = next(iter((yield from by_sku([sku]))), "")
+    ids |= {f"id:{each}": each for each in ids_of(lacking, "Product")}
+    for key in keys:
+        if not ids[key]:
+            raise NotFound(f"there is no product {key}", fields={"products": key})
+    return [ids[key] for key in keys]
+
+
+def collections_of(handles: Sequence[str], known: Mapping[str, str]) -> Flow[list[str]]:
+    """Return the ids of collections by handle; `known` has ids by "collection handle:summer".
+
+    Raises:
+        NotFound: if one is not there.
+    """
+    ids = {each: known.get(f"collection handle:{each}", "") for each in handles}
+    if lacking := [handle for handle, found in ids.items() if not found]:
+        hits = yield from by_handle("collections_by_handle", lacking)
+        ids |= {each: hits.get(handle_form(each), "") for each in lacking}
+    for handle in handles:
+        if not ids[handle]:
+            raise NotFound(f"there is no collection {handle!r}", fields={"collections": handle})
+    return [ids[handle] for handle in handles]
 
 
 def by_sku(skus: Sequence[str]) -> Flow[list[str]]:
@@ -60,18 +141,35 @@ def by_sku(skus: Sequence[str]) -> Flow[list[str]]:
     Raises:
         BadAnswer: if the search brings what nobody asked for, page after page.
     """
-    found: dict[str, None] = {}
+    nodes = yield from _variants(skus)
+    return list(dict.fromkeys(node["product"]["id"] for node in nodes))
+
+
+def variants_of(skus: Iterable[str]) -> Flow[dict[str, str]]:
+    """Return the ids of variants by SKU, of those SKUs that one variant has.
+
+    Raises:
+        BadAnswer: as `by_sku`.
+    """
+    found: dict[str, list[str]] = {}
+    for node in (yield from _variants(list(dict.fromkeys(skus)))):
+        found.setdefault(node["sku"], []).append(node["id"])
+    return {sku: ids[0] for sku, ids in found.items() if len(ids) == 1}
+
+
+def _variants(skus: Sequence[str]) -> Flow[list[Doc]]:
+    found: list[Doc] = []
     for start in range(0, len(skus), _SKUS):
         piece = skus[start : start + _SKUS]
         query, after = any_of(term("sku", sku) for sku in piece), None
         while True:
             variables = {"first": 250, "after": after, "query": query}
             data = (yield from call("variants_by_sku", variables))["productVariants"]
-            hits = [node["product"]["id"] for node in data["nodes"] if node["sku"] in piece]
-            found |= dict.fromkeys(hits)
+            hits = [node for node in data["nodes"] if node["sku"] in piece]
+            found += hits
             if not data["pageInfo"]["hasNextPage"]:
                 break
             if not hits or data["pageInfo"]["endCursor"] == after:
                 raise BadAnswer("a search for SKUs brings what has none of them")
             after = data["pageInfo"]["endCursor"]
-    return list(found)
+    return found

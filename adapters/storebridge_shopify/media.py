@@ -3,23 +3,27 @@
 `productSet` replaces a product's list of files, so the list is completed from the live product.
 Shopify works a file off later: one that it can't read has no user error, but fails minutes after
 (recorded answers), and so each new file is asked for until it is READY or FAILED.
+
+A new file that is sent twice is there twice. So the media of before are kept with the batch, and
+after a lost answer the product is looked at for what came of its sources.
 """
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storebridge.adapter import Change
+from storebridge.adapter import Batch, Change
 from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
 from storebridge.flow import FilePart, Flow, Multipart, Outcome, Request, RequestKind, send, wait
 from storebridge.models import Media, Product, Variant
 from storebridge.wire import local_file
 from storebridge_shopify.graphql import Doc, call
-from storebridge_shopify.records import applied, mutate
+from storebridge_shopify.media_order import places, reorder
+from storebridge_shopify.records import applied, looked, mutate
 
 __all__ = ["Files"]
 
@@ -27,6 +31,12 @@ __all__ = ["Files"]
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 30.0)
 #: A file's content type for productSet, by the first word of its media type.
 _CONTENT = {"image": "IMAGE", "video": "VIDEO", "model": "MODEL_3D"}
+#: Seconds between two looks for what a lost answer has made.
+_SETTLED = 5.0
+
+_Keys = tuple[str, ...]
+#: Reads the product of a change, with its media, as it is now.
+Look = Callable[[], Flow[Product]]
 
 
 class Files:
@@ -36,18 +46,23 @@ class Files:
         """Know none."""
         self._made: dict[str, str] = {}
 
-    def write(self, change: Change[Product], live: Product) -> Flow[Outcome]:
+    def write(self, change: Change[Product], batch: Batch[Product], look: Look) -> Flow[Outcome]:
         """Write the media of one product and which variant shows which.
 
         Args:
             change: the media that are to be there besides, or changed, and those to take out.
-            live: the product with its media and variants, as it is.
+            batch: what the change came in; its state has the media of before, by product.
+            look: reads the product with its media and variants.
         """
         made: dict[str, str] = {}
         try:
+            live = yield from look()
             shown = self._shown(change.desired, live)
             if "media" in change.desired.given or change.removed.get("media") or shown:
-                yield from self._product(change, live, shown, made)
+                yield from self._product(change, batch, live, shown, made, look)
+            if wanted := places(change.desired, made):
+                held = [medium.id for medium in (yield from look()).media]
+                yield from reorder(change, held, wanted)
             yield from _variants(change, live, made)
         except AuthError:
             raise
@@ -64,21 +79,21 @@ class Files:
     def _product(
         self,
         change: Change[Product],
+        batch: Batch[Product],
         live: Product,
         shown: Sequence[Media],
         made: dict[str, str],
+        look: Look,
     ) -> Flow[None]:
-        files, new = yield from self._files(change, live, shown, made)
+        came = _made_before(change, batch, live, shown)
+        yield from _followed(change, {id: media for media, id in came.values()})
+        files, new = yield from self._files(change, live, shown, made, came)
         held = [media.id for media in live.media]
         if not new and [each["id"] for each in files] == held:
             yield from _alts(change, files)
             return
-        variables = {"identifier": {"id": change.record_id}, "input": {"files": files}}
-        payload = yield from mutate("product_set_media", "productSet", variables, change)
-        named = {each["id"] for each in files if "id" in each}
-        fresh = [n["id"] for n in payload["product"]["media"]["nodes"] if n["id"] not in named]
-        if len(fresh) != len(new):
-            raise BadAnswer(f"{len(new)} media were given, and the product got {len(fresh)}")
+        before = {*held, *(each["id"] for each in files if "id" in each)}
+        fresh = yield from _set(change, files, new, before, look)
         yield from _followed(change, dict(zip(fresh, new, strict=True)))
         for media, medium_id in zip(new, fresh, strict=True):
             keys = dict.fromkeys(media.element_keys(), medium_id)
@@ -91,6 +106,7 @@ class Files:
         live: Product,
         shown: Sequence[Media],
         made: dict[str, str],
+        came: Mapping[_Keys, tuple[Media, str]],
     ) -> Flow[tuple[list[dict[str, Any]], list[Media]]]:
         """Return the whole list of files: those that stay, those attached, then new ones."""
         desired = change.desired
@@ -101,10 +117,11 @@ class Files:
         ids = dict.fromkeys(each for each in kept if not replaces or each in given)
         new: dict[tuple[str, ...], Media] = {}
         for media in (*desired.media, *shown):
-            if known := media.id or self._known(media):
+            _, known = came.get(media.element_keys(), (None, ""))
+            if known := known or media.id or self._known(change, media):
                 ids[known] = None
                 given.setdefault(known, media)
-                made |= dict.fromkeys(media.element_keys(), known) if not media.id else {}
+                made |= dict.fromkeys(media.element_keys(), known) if media.id != known else {}
             else:
                 new.setdefault(media.element_keys(), media)
         files: list[dict[str, Any]] = [{"id": each, **_alt(given.get(each))} for each in ids]
@@ -112,10 +129,98 @@ class Files:
             files.append({**(yield from _source(change, media)), **_alt(media)})
         return files, list(new.values())
 
-    def _known(self, media: Media) -> str:
+    def _known(self, change: Change[Product], media: Media) -> str:
         """Return the medium that a source became before, "" if none did."""
         keys = [f"hash:{media.content_hash}"] if media.content_hash else media.element_keys()
-        return next((self._made[key] for key in keys if key in self._made), "")
+        made = {**change.media, **self._made}
+        return next((made[key] for key in keys if key in made), "")
+
+
+def _set(
+    change: Change[Product],
+    files: Sequence[Doc],
+    new: Sequence[Media],
+    before: Set[str],
+    look: Look,
+) -> Flow[list[str]]:
+    """Set a product's files and return the ids of the new ones, which are made once.
+
+    Raises:
+        OutcomeUnknown: if the answer was lost twice, or a look failed.
+    """
+    variables = {"identifier": {"id": change.record_id}, "input": {"files": files}}
+    kind = RequestKind.CREATE if new else RequestKind.SET
+    named = {each["id"] for each in files if "id" in each}
+    lost: OutcomeUnknown | None = None
+    for _ in range(2):
+        try:
+            payload = yield from mutate("product_set_media", "productSet", variables, change, kind)
+        except OutcomeUnknown as error:
+            lost = error
+            if fresh := (yield from _settled(change, new, before, look)):
+                return fresh
+            continue
+        fresh = [n["id"] for n in payload["product"]["media"]["nodes"] if n["id"] not in named]
+        if len(fresh) != len(new):
+            raise BadAnswer(f"{len(new)} media were given, and the product got {len(fresh)}")
+        return fresh
+    assert lost is not None
+    raise lost
+
+
+def _settled(
+    change: Change[Product], new: Sequence[Media], before: Set[str], look: Look
+) -> Flow[list[str]]:
+    """Return what a lost request has made of new sources; looked for twice, empty if nothing.
+
+    Raises:
+        OutcomeUnknown: if a look fails.
+    """
+    for pause in (_SETTLED, 0.0) if new else ():
+        live = yield from looked(look(), change)
+        if fresh := _came(live, before, new):
+            return fresh
+        if pause:
+            yield from wait(pause, "a lost answer")
+    return []
+
+
+def _made_before(
+    change: Change[Product], batch: Batch[Product], live: Product, shown: Sequence[Media]
+) -> dict[_Keys, tuple[Media, str]]:
+    """Return the media that a lost try has made of sources, by the keys of these."""
+    if change.id not in batch.uncertain:
+        return {}
+    before = (batch.state or {}).get(change.record_id, ())
+    rest = [media for media in live.media if media.id not in before]
+    there = {media.id for media in live.media}
+    found: dict[_Keys, tuple[Media, str]] = {}
+    for media in (*change.desired.media, *shown):
+        if media.url and media.id not in there:
+            match = next((each for each in rest if _alike(media, each)), None)
+            if match is not None:
+                rest.remove(match)
+                found[media.element_keys()] = (media, match.id)
+    return found
+
+
+def _came(live: Product, before: Set[str], new: Sequence[Media]) -> list[str]:
+    """Return the ids of the media that came of new sources, in their order; empty without all."""
+    rest = (media for media in live.media if media.id not in before)
+    found = [next((m.id for m in rest if _alike(each, m)), "") for each in new]
+    return found if all(found) else []
+
+
+def _alike(wanted: Media, live: Media) -> bool:
+    """Return whether a medium may have come of a source: by its text, and by its name if it has."""
+    same = "alt" not in wanted.given or wanted.alt == live.alt
+    return same and (not live.url or _stem(live.url).startswith(_stem(wanted.url)))
+
+
+def _stem(url: str) -> str:
+    """Return a file's name without its ending, and without signs that Shopify replaces."""
+    name = url.partition("?")[0].rpartition("/")[2].rpartition(".")
+    return "".join(filter(str.isalnum, name[0] or name[2])).lower()
 
 
 def _alt(media: Media | None) -> dict[str, Any]:
@@ -175,7 +280,7 @@ def _followed(change: Change[Product], new: Mapping[str, Media]) -> Flow[None]:
     for pause in (*_PAUSES, 0.0):
         if not waiting:
             return
-        nodes = (yield from call("files", {"ids": waiting}))["nodes"]
+        nodes = (yield from looked(call("files", {"ids": waiting}), change))["nodes"]
         states = {node["id"]: node for node in nodes if node}
         for medium_id, node in states.items():
             if node["fileStatus"] == "FAILED":

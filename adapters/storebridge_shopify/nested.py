@@ -16,6 +16,7 @@ from storebridge_shopify.lookup import ids_of
 from storebridge_shopify.records import ShopifyRecords
 from storebridge_shopify.scopes import Scopes
 from storebridge_shopify.search import both, since
+from storebridge_shopify.walk import stays
 
 __all__ = ["NestedRecords"]
 
@@ -31,7 +32,9 @@ class NestedRecords(ShopifyRecords[R]):
     type: ClassVar[str]
     """The type's name in the schema."""
     root: ClassVar[str]
-    """The connection with all of them, and the document that asks for it."""
+    """The connection with all of them."""
+    listing: ClassVar[str]
+    """The document that asks for a page of it."""
     by_id: ClassVar[str]
     """The document that asks for some by their ids."""
     sizes: ClassVar[Mapping[str, int]]
@@ -48,6 +51,10 @@ class NestedRecords(ShopifyRecords[R]):
     @abstractmethod
     def read(self, doc: Doc) -> R:
         """Return the record that a document describes."""
+
+    def changed(self, doc: Doc) -> str:
+        """Return when what a document describes was changed, "" where Shopify doesn't say."""
+        return str(doc["updatedAt"])
 
     @abstractmethod
     def look_up(self, keys: Sequence[str]) -> Flow[list[str]]:
@@ -81,20 +88,22 @@ class NestedRecords(ShopifyRecords[R]):
         self, query: Query, cursor: str, flags: Mapping[str, bool]
     ) -> Flow[tuple[list[Doc], str]]:
         """Return a page's documents, and where the next ones are."""
-        words = both(since(query.updated_since)) if query.updated_since else None
         variables: dict[str, Any] = {**self.sizes, **flags, "first": self.settings.page_size}
-        while variables["first"] > 1 and document(self.root).cost(variables) > _POINTS:
+        while variables["first"] > 1 and document(self.listing).cost(variables) > _POINTS:
             variables["first"] //= 2
-        variables |= {"after": cursor or None, "query": words}
-        found = (yield from call(self.root, variables))[self.root]
-        docs = [doc for doc in found["nodes"] if _is_since(doc, query)]
-        for doc in docs:
-            yield from self.complete(doc)
+        variables |= {"after": cursor or None, "query": self.search(query)}
+        found = (yield from call(self.listing, variables))[self.root]
+        docs = [doc for doc in found["nodes"] if _is_since(self.changed(doc), query)]
+        docs = yield from self._completed(docs)
         info = found["pageInfo"]
         more = str(info["endCursor"]) if info["hasNextPage"] else ""
         if more and more == cursor:
             raise BadAnswer(f"{self.root} gave the same cursor twice")
         return docs, more
+
+    def search(self, query: Query) -> str | None:
+        """Return the search for the records of a query, None for all of them."""
+        return both(since(query.updated_since)) if query.updated_since else None
 
     def _nodes(self, ids: Sequence[str], flags: Mapping[str, bool]) -> Flow[list[Doc]]:
         """Return the documents of ids; ids that lead nowhere are left out.
@@ -111,11 +120,17 @@ class NestedRecords(ShopifyRecords[R]):
             if {doc["id"] for doc in docs} - set(wanted):
                 raise BadAnswer(f"Shopify gave other {self.root} than those asked for")
             found += docs
-        for doc in found:
-            yield from self.complete(doc)
+        return (yield from self._completed(found))
+
+    def _completed(self, docs: Sequence[Doc]) -> Flow[list[Doc]]:
+        """Return documents with all that belongs to them, those that are still there."""
+        found = []
+        for doc in docs:
+            if (yield from stays(doc, self.complete(doc))):
+                found.append(doc)
         return found
 
 
-def _is_since(doc: Doc, query: Query) -> bool:
+def _is_since(time: str, query: Query) -> bool:
     start = query.updated_since
-    return start is None or reading.time(doc["updatedAt"]) >= start.replace(microsecond=0)
+    return not (start and time) or reading.time(time) >= start.replace(microsecond=0)

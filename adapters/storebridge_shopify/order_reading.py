@@ -22,6 +22,7 @@ from storebridge.models import (
 )
 from storebridge_shopify import people, reading
 from storebridge_shopify.graphql import Doc
+from storebridge_shopify.order_writing import NAMES
 from storebridge_shopify.writing import tag_forms
 
 __all__ = ["order"]
@@ -57,7 +58,8 @@ def order(doc: Doc) -> Order:
         "tags": tag_forms(doc["tags"]),
         "note": doc["note"] or "",
         "channel": doc["sourceName"] or "",
-        "created_at": doc["createdAt"],
+        # An order from elsewhere was placed when it was processed, long before it was created here.
+        "created_at": doc["processedAt"],
         "updated_at": doc["updatedAt"],
         "cancelled_at": doc["cancelledAt"],
         "cancel_reason": (doc["cancelReason"] or "").lower(),
@@ -69,6 +71,8 @@ def order(doc: Doc) -> Order:
 
 def _parts(doc: Doc) -> Iterator[tuple[str, Any]]:
     """Yield the fields that come of connections and lists, those that were asked for."""
+    if doc["key"]:
+        yield "key", doc["key"]["value"]
     if "customer" in doc:
         yield "customer_id", (doc["customer"] or {}).get("id", "")
     if "lineItems" in doc:
@@ -82,12 +86,15 @@ def _parts(doc: Doc) -> Iterator[tuple[str, Any]]:
     if "transactions" in doc:
         yield "payments", tuple(map(_payment, doc["transactions"]))
     if "metafields" in doc:
-        yield "metafields", reading.metafields(doc["metafields"])
+        held = reading.metafields(doc["metafields"])
+        yield "metafields", tuple(each for each in held if each.namespace != NAMES)
 
 
 def _amount(bag: Doc) -> Amount:
     shop, seen = (_money(bag[name]) for name in ("shopMoney", "presentmentMoney"))
-    return Amount(shop=shop, presentment=seen if seen.currency != shop.currency else None)
+    return (
+        Amount(shop=shop, presentment=seen) if seen.currency != shop.currency else Amount(shop=shop)
+    )
 
 
 def _money(doc: Doc) -> Money:

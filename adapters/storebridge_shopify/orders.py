@@ -1,25 +1,46 @@
-"""Orders: read whole; note, tags and metafields are written, and parcels are added.
+"""Orders: read whole, and made for a migration; of one that is there, a few fields change.
 
-The Admin API takes an order from elsewhere only by a call that pays, mails and counts stock as it
-sees fit, and that doubles it when it is repeated; so none is created here.
+The call that makes an order would make a second one when it is repeated, and the search for its
+number lags. So a new one bears a mark, a metafield of the type "id": no two orders of a shop can
+have the same, and an order is found by it at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
+from math import ceil
 from typing import Any, ClassVar
 
-from storebridge.adapter import Batch, Change, Fit
-from storebridge.errors import BadAnswer, NotSupported
-from storebridge.flow import Flow, Outcome
+from storebridge.adapter import Batch, Change, Cost, Fit
+from storebridge.errors import BadAnswer, Conflict, NotFound, Rejected
+from storebridge.flow import Flow, Outcome, RequestKind
 from storebridge.models import Order
-from storebridge_shopify import fields, parcels
-from storebridge_shopify.graphql import Doc, call
-from storebridge_shopify.lookup import values
+from storebridge_shopify import fields, parcels, people
+from storebridge_shopify.graphql import Doc, call, check, document
+from storebridge_shopify.lookup import by_email, by_mark, values, variants_of
 from storebridge_shopify.nested import NestedRecords
 from storebridge_shopify.order_reading import order
+from storebridge_shopify.order_writing import (
+    MARK,
+    NAMES,
+    OPTIONS,
+    REASONS,
+    STATUSES,
+    mark_of,
+    named,
+    new_order,
+    unheld,
+)
 from storebridge_shopify.owned import write_metafields
-from storebridge_shopify.records import applied, given_paths, mutate
+from storebridge_shopify.records import (
+    applied,
+    finished,
+    given_paths,
+    holds,
+    mutate,
+    removal,
+)
 from storebridge_shopify.scopes import Scopes, lacking
 from storebridge_shopify.search import any_of, term
 from storebridge_shopify.site import Facts
@@ -34,8 +55,26 @@ _INNER = (
     ("fulfillments", "fulfillmentLineItems", "fulfillment_more", "fulfillment"),
     ("refunds", "refundLineItems", "refund_more", "refund"),
 )
+#: What is written of an order that is there.
+_OWN_FIELDS = frozenset({"email", "key", "note", "phone", "shipping_address", "tags"})
+_DEFINITION = {
+    "name": "Made as",
+    "description": "The order of another shop that this one was made of.",
+    "namespace": NAMES,
+    "key": MARK,
+    "type": "id",
+    "ownerType": "ORDER",
+}
+_STEPS = {"open": ("order_open", "orderOpen"), "closed": ("order_close", "orderClose")}
 #: As many order numbers are searched for in one request.
 _NUMBERS = 20
+
+
+_FEW = dict.fromkeys(
+    ("withLines", "withShipping", "withFulfillments", "withRefunds", "withPayments",
+     "withMetafields", "withCustomer", "withProducts", "withLocations"),
+    False,
+)  # fmt: skip
 
 
 class OrderRecords(NestedRecords[Order]):
@@ -43,11 +82,17 @@ class OrderRecords(NestedRecords[Order]):
 
     model = Order
     fields = fields.ORDER
-    finds = ("id", "number")
+    finds = ("id", "key", "number")
     type: ClassVar[str] = "Order"
     root: ClassVar[str] = "orders"
+    listing: ClassVar[str] = "orders"
     by_id: ClassVar[str] = "orders_by_id"
     sizes: ClassVar = {"lines": 10, "shipping": 2, "inner": 10, "metafields": 10}
+
+    def __init__(self, *arguments: Any) -> None:
+        """Know of no definition yet."""
+        super().__init__(*arguments)
+        self._defined = False
 
     # -- reading
 
@@ -82,8 +127,10 @@ class OrderRecords(NestedRecords[Order]):
                 yield from drain(name, root, each[lines], variables, (lines,))
 
     def look_up(self, keys: Sequence[str]) -> Flow[list[str]]:
-        """Return the ids of the orders with these numbers ("#1001")."""
-        numbers, found = values(keys, "number"), dict[str, None]()
+        """Return the ids of the orders with these numbers ("#1001"), and of those made as these."""
+        named = [key for key in keys if key.partition(":")[0] in ("key", "number")]
+        marked = yield from by_mark(map(mark_of, named))
+        numbers, found = values(keys, "number"), dict.fromkeys(marked.values())
         for start in range(0, len(numbers), _NUMBERS):
             piece = numbers[start : start + _NUMBERS]
             query, after = any_of(term("name", each) for each in piece), None
@@ -106,58 +153,222 @@ class OrderRecords(NestedRecords[Order]):
     # -- writing
 
     def create(self, change: Change[Order], batch: Batch[Order], facts: Facts) -> Flow[str]:
-        """Refuse: no call makes an order once and sends nothing.
-
-        Raises:
-            NotSupported: always.
-        """
-        raise NotSupported(
-            "Shopify can't be given an order twice without doubling it",
-            "keep the old shop's orders as files, or bring them by an app for migrations",
-        )
-        yield  # a generator: nothing is sent
+        """Create an order once: its key is a metafield that no second order can have."""
+        yield from self._defined_by(change)
+        return (yield from super().create(change, batch, facts))
 
     def make(self, change: Change[Order], batch: Batch[Order], facts: Facts) -> Flow[str]:
-        """Refuse, as `create`."""
-        return (yield from self.create(change, batch, facts))
+        """Create an order as it was sold elsewhere; nobody is told, no stock is touched.
+
+        A development store takes five new orders a minute (schema, orderCreate).
+        """
+        desired = change.desired
+        skus = [line.sku for line in desired.line_items if line.sku]
+        variants = yield from variants_of(skus)
+        emails = [desired.email] if facts.scopes.has("read_customers") else []
+        buyers = yield from by_email(emails)
+        customer = next(iter(buyers.values()), "")
+        body = new_order(desired, _key_of(change), variants, customer)
+        variables, kind = {"order": body, "options": OPTIONS}, RequestKind.CREATE
+        payload = yield from mutate("order_create", "orderCreate", variables, change, kind)
+        return str(payload["order"]["id"])
+
+    def is_made(self, desired: Order, live: Order) -> bool:
+        """Return whether an order that was made under the key of another one is that one."""
+        lines = [(each.sku, each.quantity) for each in desired.line_items]
+        # Addresses and phone numbers come back in the platform's own forms.
+        told = self.normal(desired.without(*desired.given - {"key", "note", "tags"}))
+        same = holds(told, live)
+        return same and lines == [(each.sku, each.quantity) for each in live.line_items]
 
     def update(self, change: Change[Order], batch: Batch[Order], facts: Facts) -> Flow[Outcome]:
-        """Write one part of an order: note and tags, metafields, or parcels."""
+        """Write one part of an order: its own fields, metafields, or parcels and status."""
         if change.part == "metafields":
             yield from write_metafields(change, {change.record_id: change.desired.metafields})
         elif change.part == "publication":
-            sent = change.id in batch.uncertain
-            yield from parcels.add(self, change, sent, notify=self.settings.notify_customers)
+            sent, notify = change.id in batch.uncertain, self.settings.notify_customers
+            if "fulfillments" in {*change.desired.given, *change.removed}:
+                yield from parcels.write(self, change, sent, notify=notify)
+            if change.desired.status:
+                yield from self._bring(change, notify=notify)
         else:
-            body = _input(change.desired)
-            variables = {"input": {"id": change.record_id, **body}}
-            yield from mutate("order_update", "orderUpdate", variables, change)
+            yield from self._core(change)
         return applied(change, change.record_id)
 
     def delete(self, change: Change[Order]) -> Flow[str]:
-        """Refuse: an order is a record of what was sold.
+        """Delete an order, of those that Shopify lets go."""
+        try:
+            return (yield from removal("order_delete", "orderDelete", change))
+        except NotFound:
+            return change.record_id
+
+    def _core(self, change: Change[Order]) -> Flow[None]:
+        """Write an order's own fields; a shipping address goes whole, so it is completed.
 
         Raises:
-            NotSupported: always.
+            Rejected: for what isn't changed once an order is there.
         """
-        raise NotSupported("orders of Shopify are not deleted", "archive them in the admin")
-        yield  # a generator: nothing is sent
+        desired = change.desired
+        if fixed := sorted(desired.given - _OWN_FIELDS - {"id"}):
+            raise Rejected(
+                f"{', '.join(fixed)} of an order that is there isn't changed",
+                fields=dict.fromkeys(fixed, "fixed"),
+                remedy="Change it in the admin; if it is another order, give it another number.",
+            )
+        body: dict[str, Any] = {
+            name: getattr(desired, name)
+            for name in ("note", "email", "phone")
+            if name in desired.given
+        }
+        if "tags" in desired.given:
+            body["tags"] = list(tag_forms(desired.tags))
+        if (new := desired.shipping_address) is not None:
+            held = (yield from self._live(change, "shipping_address")).shipping_address
+            lines = {name: getattr(new, name) for name in new.given}
+            body["shippingAddress"] = people.address_input(held.but(**lines) if held else new)
+        if body:
+            variables = {"input": {"id": change.record_id, **body}}
+            yield from mutate("order_update", "orderUpdate", variables, change)
+        if "key" in desired.given:
+            yield from self._defined_by(change)
+            rows = [{"ownerId": change.record_id, **each} for each in named(desired.key)]
+            yield from mutate("metafields_set", "metafieldsSet", {"metafields": rows}, change)
+
+    def _bring(self, change: Change[Order], *, notify: bool) -> Flow[None]:
+        """Open, close or cancel an order; nothing is refunded.
+
+        Stock goes back only where the shop sold it: an order from elsewhere claimed none.
+
+        Raises:
+            Rejected: for another status, and for one that is cancelled already.
+        """
+        wanted = STATUSES.get(change.desired.status, "")
+        live = yield from self._live(change, "status")
+        if wanted == live.status:
+            return
+        if not wanted or live.status == "cancelled":
+            raise Rejected(
+                f"an order that is {live.status} can't be {change.desired.status!r}",
+                fields={"status": change.desired.status},
+            )
+        if wanted != "cancelled":
+            name, root = _STEPS[wanted]
+            yield from mutate(name, root, {"id": change.record_id}, change)
+            return
+        reason = change.desired.cancel_reason or "other"
+        if reason not in REASONS:
+            raise Rejected(f"Shopify has no reason {reason!r}", fields={"cancel_reason": reason})
+        restock = not (yield from self._came(change))
+        words = {"reason": reason.upper(), "notify": notify, "restock": restock}
+        try:
+            yield from _cancel(change, {"id": change.record_id, **words})
+        except Rejected:
+            # After a lost answer the order is refused since it is cancelled already.
+            if (yield from self._live(change, "status")).status != wanted:
+                raise
+
+    def _defined_by(self, change: Change[Order]) -> Flow[None]:
+        """Say that no two orders can have the same mark; the shop may know it already."""
+        if self._defined:
+            return
+        try:
+            variables = {"definition": _DEFINITION}
+            yield from mutate("order_key_define", "metafieldDefinitionCreate", variables, change)
+        except Conflict:
+            pass
+        self._defined = True
+
+    def _came(self, change: Change[Order]) -> Flow[bool]:
+        """Return whether an order came from elsewhere."""
+        docs = yield from self._nodes([change.record_id], _FEW)
+        return bool(docs and docs[0]["mark"])
+
+    def _live(self, change: Change[Order], name: str) -> Flow[Order]:
+        """Return an order as it is now, with at least one of its fields.
+
+        Raises:
+            NotFound: if it is gone.
+        """
+        found = yield from self.fetch((f"id:{change.record_id}",), frozenset({name}))
+        if not found:
+            raise NotFound(f"there is no order {change.record_id}")
+        return found[0]
 
     # -- forms
 
     def normal(self, desired: Order) -> Order:
         """Return a desired order as Shopify gives it back."""
-        if "tags" in desired.given:
-            return desired.model_copy(update={"tags": tag_forms(desired.tags)})
-        return desired
+        given, new = desired.given, dict[str, Any]()
+        if "tags" in given:
+            new["tags"] = tag_forms(desired.tags)
+        if desired.status in STATUSES:
+            new["status"] = STATUSES[desired.status]
+        if desired.created_at is not None:
+            new["created_at"] = desired.created_at.astimezone(UTC).replace(microsecond=0)
+        changed = {name: value for name, value in new.items() if value != getattr(desired, name)}
+        return desired.model_copy(update=changed) if changed else desired
+
+    def cost(self, change: Change[Order]) -> Cost:
+        """Return what a change takes, with what is looked up for it."""
+        total = Cost(requests=0)
+        for name, variables, times in _calls(change, {**self.sizes, **_FEW}):
+            points = times * document(name).cost(variables)
+            total += Cost(requests=times, points=points)
+        return total
 
     def check(self, record: Order) -> Iterable[Fit]:
-        """Yield what the token may not write."""
+        """Yield what the token may not write, and what an order can't be."""
         if self.shop.facts is not None:
             yield from lacking(record, given_paths(record), self.shop.facts.scopes)
+        yield from unheld(record)
 
 
-def _input(desired: Order) -> dict[str, Any]:
-    """Return the input for the given fields of an order."""
-    given: dict[str, Any] = {"note": desired.note, "tags": list(tag_forms(desired.tags))}
-    return {name: value for name, value in given.items() if name in desired.given}
+def _key_of(change: Change[Order]) -> str:
+    """Return what an order is made under.
+
+    Raises:
+        Rejected: if it has neither key nor number: it couldn't be told from another one.
+    """
+    own = f"key:{change.desired.key}" if change.desired.key else change.key
+    key = next((key for key in (own, *change.desired.keys()) if key), "")
+    if not key:
+        remedy = "Give it the number that it had, or a key."
+        raise Rejected("an order needs a name", fields={"number": "empty"}, remedy=remedy)
+    return key
+
+
+def _calls(
+    change: Change[Order], read: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    """Yield the documents that a change takes, each with its variables and how often."""
+    desired = change.desired
+    if change.action == "delete":
+        yield "order_delete", {}, 1
+    elif change.action == "create":
+        skus = {line.sku for line in desired.line_items if line.sku}
+        yield "variants_by_sku", {"first": 250}, ceil(len(skus) / 20)
+        yield "customers_by_email", {f"w{n}": n == 0 for n in range(25)}, 1 if desired.email else 0
+        yield "order_create", {}, 1
+    elif change.part == "metafields":
+        yield "metafields_set", {}, ceil(len(desired.metafields) / 25)
+    elif change.part == "publication":
+        held = [each for each in desired.fulfillments if each.id]
+        new = len(desired.fulfillments) - len(held)
+        whole = {**read, "withFulfillments": True}
+        yield "orders_by_id", whole, 1 if desired.fulfillments else 0
+        yield "tracking_update", {}, len(held)
+        yield "fulfillment_orders", {"first": 10}, new
+        yield "fulfillment_create", {}, new
+        yield "orders_by_id", read, 1 if desired.status else 0
+        yield "order_close", {}, 1 if desired.status else 0
+    else:
+        yield "orders_by_id", read, 1 if desired.shipping_address else 0
+        yield "order_update", {}, 1 if desired.given - {"key"} else 0
+        yield "metafields_set", {}, 1 if "key" in desired.given else 0
+
+
+def _cancel(change: Change[Order], variables: dict[str, Any]) -> Flow[None]:
+    covers, kind = (change.id,), RequestKind.SET
+    data = yield from call("order_cancel", variables, kind=kind, covers=covers)
+    payload = check(data["orderCancel"], "orderCancelUserErrors")
+    yield from finished(payload["job"], change)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from storebridge.adapter import Change
 from storebridge.errors import Rejected
 from storebridge.flow import Flow
 from storebridge.models import Collection, Metafield, Product
+from storebridge_shopify.graphql import Doc, document
 from storebridge_shopify.records import mutate
 from storebridge_shopify.site import Facts
 
-__all__ = ["publish", "write_metafields"]
+__all__ = ["metafield_rows", "metafields_gone", "publications", "publish", "write_metafields"]
 
 #: The most rows of metafieldsSet (schema).
 _ROWS = 25
@@ -22,6 +23,14 @@ def write_metafields(
     change: Change[Any], wanted: Mapping[str, tuple[Metafield, ...]]
 ) -> Flow[None]:
     """Set metafields by the ids of their owners, and delete those that are to go."""
+    for rows in metafield_rows(wanted):
+        yield from _set(change, rows)
+    if gone := metafields_gone(change):
+        yield from mutate("metafields_delete", "metafieldsDelete", {"metafields": gone}, change)
+
+
+def metafield_rows(wanted: Mapping[str, tuple[Metafield, ...]]) -> Iterator[list[dict[str, str]]]:
+    """Yield the metafields of some owners in pieces that a call takes."""
     rows = [
         {
             "ownerId": owner,
@@ -34,14 +43,16 @@ def write_metafields(
         for each in metafields
     ]
     for start in range(0, len(rows), _ROWS):
-        yield from _set(change, rows[start : start + _ROWS])
-    gone = [key.rpartition(".") for key in change.removed.get("metafields", ())]
-    if gone:
-        named = [
-            {"ownerId": change.record_id, "namespace": namespace, "key": key}
-            for namespace, _, key in gone
-        ]
-        yield from mutate("metafields_delete", "metafieldsDelete", {"metafields": named}, change)
+        yield rows[start : start + _ROWS]
+
+
+def metafields_gone(change: Change[Any]) -> list[dict[str, str]]:
+    """Return the metafields that a change takes away."""
+    gone = (key.rpartition(".") for key in change.removed.get("metafields", ()))
+    return [
+        {"ownerId": change.record_id, "namespace": namespace, "key": key}
+        for namespace, _, key in gone
+    ]
 
 
 def _set(change: Change[Any], rows: list[dict[str, str]]) -> Flow[None]:
@@ -69,13 +80,22 @@ def publish(change: Change[Product] | Change[Collection], facts: Facts) -> Flow[
     Raises:
         Rejected: for a channel that the shop doesn't have.
     """
+    for name, variables in publications(change, facts):
+        yield from mutate(name, document(name).mutation, variables, change)
+
+
+def publications(
+    change: Change[Product] | Change[Collection], facts: Facts
+) -> Iterator[tuple[str, Doc]]:
+    """Yield the calls that show a record in the given channels only: documents and variables.
+
+    Raises:
+        Rejected: for a channel that the shop doesn't have.
+    """
     wanted = change.desired.channels
     held = tuple(facts.channels) if change.before is None else change.before.channels
     gone = [each for each in held if each not in wanted]
-    for name, root, channels in (
-        ("publish", "publishablePublish", wanted),
-        ("unpublish", "publishableUnpublish", gone),
-    ):
+    for name, channels in (("publish", wanted), ("unpublish", gone)):
         rows = [{"publicationId": facts.channel(channel)} for channel in dict.fromkeys(channels)]
         if rows:
-            yield from mutate(name, root, {"id": change.record_id, "input": rows}, change)
+            yield name, {"id": change.record_id, "input": rows}

@@ -1,8 +1,8 @@
-"""Parcels of an order: each is added once, with its tracking; buyers are told only if asked for."""
+"""Parcels of an order: each is added once; buyers are told of it only if that is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Change
@@ -16,14 +16,17 @@ from storebridge_shopify.walk import drain
 if TYPE_CHECKING:
     from storebridge_shopify.orders import OrderRecords
 
-__all__ = ["add"]
+__all__ = ["write"]
 
 #: What can still be sent (FulfillmentOrderStatus).
 _OPEN = frozenset({"OPEN", "IN_PROGRESS"})
+_TRACKING = frozenset({"carrier", "tracking_numbers", "tracking_urls"})
 
 
-def add(records: OrderRecords, change: Change[Order], sent: bool, *, notify: bool) -> Flow[None]:
-    """Add the parcels that an order doesn't have yet, told by their tracking numbers.
+def write(records: OrderRecords, change: Change[Order], sent: bool, *, notify: bool) -> Flow[None]:
+    """Change the tracking of parcels that are there, and add those that aren't yet.
+
+    A new one is told from those that are there by its tracking numbers.
 
     Args:
         records: the orders.
@@ -32,15 +35,18 @@ def add(records: OrderRecords, change: Change[Order], sent: bool, *, notify: boo
         notify: whether Shopify writes to the buyer.
 
     Raises:
-        NotSupported: for a parcel that is there, or is to be taken out.
+        NotSupported: if a parcel is to be taken out.
         OutcomeUnknown: if an earlier try may have added a parcel that has no tracking number.
         Rejected: if there aren't as many left to be sent.
     """
-    if change.removed.get("fulfillments") or any(each.id for each in change.desired.fulfillments):
-        raise NotSupported("parcels that are there don't change", "change them in the admin")
-    wanted = change.desired.fulfillments
-    known = yield from _numbers(records, change)
-    for parcel in wanted:
+    if change.removed.get("fulfillments"):
+        raise NotSupported("parcels aren't taken back", "cancel them in the admin")
+    live = {each.id: each for each in (yield from _held(records, change))}
+    for parcel in change.desired.fulfillments:
+        if parcel.id:
+            yield from _track(change, parcel, live, notify=notify)
+    known = {number for each in live.values() for number in each.tracking_numbers}
+    for parcel in (each for each in change.desired.fulfillments if not each.id):
         if parcel.tracking_numbers and set(parcel.tracking_numbers) <= known:
             continue
         if sent and not parcel.tracking_numbers:
@@ -49,13 +55,57 @@ def add(records: OrderRecords, change: Change[Order], sent: bool, *, notify: boo
         yield from _create(records, change, parcel, notify=notify)
 
 
-def _numbers(records: OrderRecords, change: Change[Order]) -> Flow[set[str]]:
-    """Return the tracking numbers that an order has."""
+def _track(
+    change: Change[Order], parcel: Fulfillment, live: Mapping[str, Fulfillment], *, notify: bool
+) -> Flow[None]:
+    """Write carrier, numbers and addresses of a parcel that is there; they go whole.
+
+    Raises:
+        NotFound: if the order has no such parcel.
+        Rejected: for what isn't changed once a parcel is sent.
+    """
+    held = live.get(parcel.id)
+    if held is None:
+        raise NotFound(f"the order has no parcel {parcel.id}")
+    fixed = {"lines", "location"} & parcel.given
+    if wrong := sorted(name for name in fixed if getattr(parcel, name) != getattr(held, name)):
+        raise Rejected(
+            f"{wrong[0]} of a parcel that is sent isn't changed", fields={"fulfillments": wrong[0]}
+        )
+    new = held.but(**{name: getattr(parcel, name) for name in _TRACKING & parcel.given})
+    if new != held:
+        tracking = _tracking(new) or {"numbers": []}
+        variables = {"id": parcel.id, "tracking": tracking, "notify": notify}
+        name, root = "tracking_update", "fulfillmentTrackingInfoUpdate"
+        yield from mutate(name, root, variables, change)
+
+
+def _tracking(parcel: Fulfillment) -> dict[str, Any]:
+    found = {
+        "company": parcel.carrier,
+        "numbers": list(parcel.tracking_numbers),
+        "urls": list(parcel.tracking_urls),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _held(records: OrderRecords, change: Change[Order]) -> Flow[tuple[Fulfillment, ...]]:
+    """Return the parcels that an order has.
+
+    Raises:
+        NotFound: if the order is gone.
+    """
     keys = (f"id:{change.record_id}",)
     live = yield from records.fetch(keys, frozenset({"fulfillments"}))
     if not live:
         raise NotFound(f"there is no order {change.record_id}")
-    return {number for each in live[0].fulfillments for number in each.tracking_numbers}
+    return live[0].fulfillments
+
+
+def _numbers(records: OrderRecords, change: Change[Order]) -> Flow[set[str]]:
+    """Return the tracking numbers that an order has."""
+    held = yield from _held(records, change)
+    return {number for each in held for number in each.tracking_numbers}
 
 
 def _create(
@@ -71,12 +121,7 @@ def _create(
         "lineItemsByFulfillmentOrder": _chosen(open_orders, parcel),
         "notifyCustomer": notify,
     }
-    tracking = {
-        "company": parcel.carrier,
-        "numbers": list(parcel.tracking_numbers),
-        "urls": list(parcel.tracking_urls),
-    }
-    if given := {name: value for name, value in tracking.items() if value}:
+    if given := _tracking(parcel):
         body["trackingInfo"] = given
     variables, kind = {"fulfillment": body}, RequestKind.CREATE
     try:

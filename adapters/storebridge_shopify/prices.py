@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from storebridge.adapter import Batch, Change
@@ -20,9 +20,13 @@ __all__ = ["read", "write"]
 #: The most prices of a call (usage/limits: arrays of input).
 _ROWS = 250
 #: Products that one search of a price list names.
-_PRODUCTS = 25
+_PRODUCTS = 50
 
-Variants = Callable[[Change[Product]], Flow[tuple[Variant, ...]]]
+Named = Callable[[Change[Product]], tuple[Variant, ...]]
+#: A price by the id of its variant; a place of one: variant and market.
+_Wanted = tuple[str, MarketPrice]
+_Place = tuple[str, str]
+_AMOUNTS = frozenset({"price", "compare_at_price"})
 
 
 class _Row(NamedTuple):
@@ -32,16 +36,25 @@ class _Row(NamedTuple):
 
 def read(records: Sequence[Product], facts: Facts) -> Flow[list[Product]]:
     """Return products with their variants' fixed prices in each market that has a price list."""
-    found: dict[str, list[MarketPrice]] = {}
+    if not facts.price_lists:
+        return list(records)
     ids = [each.id for each in records if each.variants]
-    for market, price_list in facts.price_lists.items():
+    found = yield from _fixed_of(ids, facts, facts.price_lists)
+    return [_priced(each, found) for each in records]
+
+
+def _fixed_of(
+    ids: Sequence[str], facts: Facts, markets: Iterable[str]
+) -> Flow[dict[str, list[MarketPrice]]]:
+    """Return the fixed prices of some products in some markets, by variant."""
+    found: dict[str, list[MarketPrice]] = {}
+    for market in markets:
         for start in range(0, len(ids), _PRODUCTS):
             wanted = (each.rpartition("/")[2] for each in ids[start : start + _PRODUCTS])
             query = any_of(term("product_id", number) for number in wanted)
-            for node in (yield from _fixed(price_list, query)):
-                price = _price(market, node)
-                found.setdefault(node["variant"]["id"], []).append(price)
-    return [_priced(each, found) if facts.price_lists else each for each in records]
+            for node in (yield from _fixed(facts.price_list(market), query)):
+                found.setdefault(node["variant"]["id"], []).append(_price(market, node))
+    return found
 
 
 def _fixed(price_list: PriceList, query: str) -> Flow[list[Doc]]:
@@ -63,7 +76,7 @@ def _fixed(price_list: PriceList, query: str) -> Flow[list[Doc]]:
         seen.add(after)
 
 
-def _priced(record: Product, found: dict[str, list[MarketPrice]]) -> Product:
+def _priced(record: Product, found: Mapping[str, Sequence[MarketPrice]]) -> Product:
     variants = tuple(
         each.model_copy(update={"market_prices": tuple(found.get(each.id, ()))})
         for each in record.variants
@@ -81,46 +94,74 @@ def _money(doc: Doc | None) -> Money | None:
     return money(doc["amount"], doc["currencyCode"]) if doc else None
 
 
-def write(batch: Batch[Product], facts: Facts, variants: Variants) -> Flow[None]:
+def write(batch: Batch[Product], facts: Facts, named: Named) -> Flow[None]:
     """Set the prices of all changes of a batch, 250 in a call.
 
     A call is all or nothing; where one is refused, its changes are tried one by one.
+
+    Args:
+        batch: the changes.
+        facts: the shop's.
+        named: returns the variants of a change with their ids.
     """
-    lists: dict[PriceList, list[_Row]] = {}
     failed: dict[str, Outcome] = {}
-    for change in batch.changes:
+    wanted = _wanted(batch.changes, named, failed)
+    held = yield from _held(batch.changes, wanted, facts)
+    lists: dict[PriceList, list[_Row]] = {}
+    for change, prices in wanted.items():
         try:
-            held = yield from _held(change, (yield from variants(change)), facts)
-            for price_list, row in _rows(change, held, facts):
-                lists.setdefault(price_list, []).append(row)
-        except AuthError:
-            raise
+            rows = list(_rows(change, prices, held, facts))
         except StorebridgeError as error:
-            failed[change.id] = Outcome.failure(change.id, error)
-    for price_list, rows in lists.items():
-        rows = [row for row in rows if row.change not in failed]
-        for start in range(0, len(rows), _ROWS):
-            yield from _add(price_list, rows[start : start + _ROWS], failed)
+            failed[change] = Outcome.failure(change, error)
+            continue
+        for price_list, row in rows:
+            lists.setdefault(price_list, []).append(row)
+    for price_list, found in lists.items():
+        for start in range(0, len(found), _ROWS):
+            yield from _add(price_list, found[start : start + _ROWS], failed)
     outcomes = (failed.get(each.id, applied(each, each.record_id)) for each in batch.changes)
     yield from report(tuple(outcomes))
 
 
-def _held(
-    change: Change[Product], variants: Sequence[Variant], facts: Facts
-) -> Flow[list[tuple[str, MarketPrice]]]:
-    """Return whole prices by the ids of variants: a fixed price is replaced with both its amounts.
+def _wanted(
+    changes: Iterable[Change[Product]], named: Named, failed: dict[str, Outcome]
+) -> dict[str, list[_Wanted]]:
+    """Return the prices of each change by the ids of variants; a lost variant fails its change."""
+    found: dict[str, list[_Wanted]] = {}
+    for change in changes:
+        try:
+            variants = named(change)
+        except StorebridgeError as error:
+            failed[change.id] = Outcome.failure(change.id, error)
+        else:
+            found[change.id] = [(v.id, each) for v in variants for each in v.market_prices]
+    return found
 
-    What isn't given is what was planned on, or what is live.
+
+def _held(
+    changes: Iterable[Change[Product]], wanted: Mapping[str, Sequence[_Wanted]], facts: Facts
+) -> Flow[dict[_Place, MarketPrice]]:
+    """Return the live prices of which only one amount is to change: both are always replaced.
+
+    Where the plan found no fixed price there is nothing to keep.
     """
-    wanted = [(variant.id, each) for variant in variants for each in variant.market_prices]
-    if all({"price", "compare_at_price"} <= each.given for _, each in wanted):
-        return wanted
+    places = [
+        (change.record_id, each.market)
+        for change in changes
+        for variant, each in wanted.get(change.id, ())
+        if not each.given >= _AMOUNTS and not _is_new(change, variant, each.market)
+    ]
+    ids = list(dict.fromkeys(product for product, _ in places))
+    markets = dict.fromkeys(market for _, market in places if market in facts.price_lists)
+    live = yield from _fixed_of(ids, facts, markets)
+    return {(variant, each.market): each for variant in live for each in live[variant]}
+
+
+def _is_new(change: Change[Product], variant: str, market: str) -> bool:
+    """Return whether a variant had no price in a market when the change was planned."""
     before = change.before.variants if change.before else ()
-    if not any(variant.market_prices for variant in before):
-        live = yield from read([Product(id=change.record_id, variants=tuple(variants))], facts)
-        before = live[0].variants
-    known = {(v.id, each.market): each for v in before for each in v.market_prices}
-    return [(variant, _over(known.get((variant, each.market)), each)) for variant, each in wanted]
+    planned = (each for each in before if each.id == variant and "market_prices" in each.given)
+    return any(market not in {price.market for price in each.market_prices} for each in planned)
 
 
 def _over(held: MarketPrice | None, wanted: MarketPrice) -> MarketPrice:
@@ -130,15 +171,16 @@ def _over(held: MarketPrice | None, wanted: MarketPrice) -> MarketPrice:
 
 
 def _rows(
-    change: Change[Product], prices: Sequence[tuple[str, MarketPrice]], facts: Facts
+    change: str, prices: Iterable[_Wanted], held: Mapping[_Place, MarketPrice], facts: Facts
 ) -> Iterator[tuple[PriceList, _Row]]:
     """Yield the prices of a change.
 
     Raises:
         Rejected: for a market without a price list, a price in another currency, or none.
     """
-    for variant, each in prices:
-        price_list = facts.price_list(each.market)
+    for variant, given in prices:
+        price_list = facts.price_list(given.market)
+        each = _over(held.get((variant, given.market)), given)
         if each.price is None:
             raise Rejected(
                 "a market needs a price",
@@ -148,7 +190,7 @@ def _rows(
         body: dict[str, object] = {"variantId": variant, "price": _amount(each.price, price_list)}
         if each.compare_at_price is not None:
             body["compareAtPrice"] = _amount(each.compare_at_price, price_list)
-        yield price_list, _Row(change.id, body)
+        yield price_list, _Row(change, body)
 
 
 def _amount(amount: Money, price_list: PriceList) -> Doc:

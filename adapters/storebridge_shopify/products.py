@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from storebridge.adapter import Batch, Change, Fit, MediaLimits, Page, Query
-from storebridge.errors import AuthError, NotFound, OutcomeUnknown, StorebridgeError
-from storebridge.flow import Flow, Outcome, RequestKind, report
+from storebridge.adapter import Batch, Change, Cost, Fit, MediaLimits, Page, Query
+from storebridge.errors import (
+    AuthError,
+    Conflict,
+    NotFound,
+    OutcomeUnknown,
+    StorebridgeError,
+)
+from storebridge.flow import Flow, Outcome, RequestKind, remember, report
 from storebridge.models import Product, Variant
-from storebridge_shopify import fields, prices, reading, translations
+from storebridge_shopify import bulk_shapes, fields, forecast, prices, reading, translations
+from storebridge_shopify.bulk_lines import PARTS, ProductLines
+from storebridge_shopify.bulk_reading import CURSOR, BulkPages
+from storebridge_shopify.bulk_writing import Jobs
 from storebridge_shopify.forms import normal, unheld
 from storebridge_shopify.graphql import Doc, call
 from storebridge_shopify.inventory import Levels
-from storebridge_shopify.lookup import by_handle, by_sku, ids_of, values
+from storebridge_shopify.lookup import (
+    by_handle,
+    by_sku,
+    collections_of,
+    handle_form,
+    ids_of,
+    values,
+)
+from storebridge_shopify.matching import keeps_shape, match, named, replaces
 from storebridge_shopify.media import Files
 from storebridge_shopify.owned import publish, write_metafields
 from storebridge_shopify.records import ShopifyRecords, applied, given_paths, mutate, removal
@@ -25,10 +44,10 @@ from storebridge_shopify.walk import asked, complete, page_variables, whole
 from storebridge_shopify.writing import (
     STATUSES,
     Shape,
-    bulk_variant,
     own,
     quantities,
     set_variant,
+    variant_rows,
 )
 
 __all__ = ["ProductRecords"]
@@ -42,8 +61,11 @@ class ProductRecords(ShopifyRecords[Product]):
     model = Product
     fields = fields.PRODUCT
     finds = ("id", "handle", "sku")
+    fetch_size = 300  # a product has several names, and the calls are filled
+    shared_size = 500  # rows of prices and stock fill calls of 250
     shares_media = True
     copies_media = True
+    bulk = forecast.JOBS
     media_limits = MediaLimits(
         pixels=20_000_000, kinds=frozenset({"png", "gif", "jpeg", "webp"}), source=_FORMS
     )
@@ -53,6 +75,7 @@ class ProductRecords(ShopifyRecords[Product]):
         super().__init__(*arguments)
         self.taxonomy = Taxonomy()
         self.files = Files()
+        self.bulk_pages = BulkPages()
 
     # -- reading
 
@@ -68,16 +91,33 @@ class ProductRecords(ShopifyRecords[Product]):
             term("status", query.status) if query.status else "",
             since(query.updated_since) if query.updated_since else "",
         )
-        variables = page_variables("products", flags, self.settings.page_size)
-        variables |= {"after": cursor or None, "query": both(*words), "sortKey": "ID"}
-        found = (yield from call("products", variables))["products"]
-        docs = [doc for doc in found["nodes"] if _is_since(doc, query)]
+        if cursor.startswith(CURSOR):
+            found, more = yield from self.bulk_pages.page(cursor)
+            docs: list[Doc] = [bulk_shapes.product(each, flags) for each in found]
+        else:
+            docs, more = yield from self._listed(both(*words), cursor, flags)
+            if more and not cursor:
+                begun = yield from self.bulk_pages.products(
+                    both(*words), flags, self.settings.bulk_from
+                )
+                if begun is not None:
+                    return (yield from self.page(query, begun)) if begun else Page(())
+        docs = [doc for doc in docs if _is_asked(doc, query)]
         yield from complete(docs, flags)
         records = yield from self._records(docs, facts, query.fields)
         if query.raw:
             records = [record.with_raw(doc) for record, doc in zip(records, docs, strict=True)]
+        return Page(tuple(records), more)
+
+    def _listed(
+        self, search: str | None, cursor: str, flags: Mapping[str, bool]
+    ) -> Flow[tuple[list[Doc], str]]:
+        """Return a page's documents, and where the next ones are."""
+        variables = page_variables("products", flags, self.settings.page_size)
+        variables |= {"after": cursor or None, "query": search, "sortKey": "ID"}
+        found = (yield from call("products", variables))["products"]
         info = found["pageInfo"]
-        return Page(tuple(records), str(info["endCursor"]) if info["hasNextPage"] else "")
+        return list(found["nodes"]), str(info["endCursor"]) if info["hasNextPage"] else ""
 
     def fetch(
         self, keys: Sequence[str], fields: frozenset[str] | None
@@ -124,7 +164,7 @@ class ProductRecords(ShopifyRecords[Product]):
     def _learn(self, doc: Doc) -> None:
         """Keep what never changes: items of variants, names of taxonomy places."""
         for node in reading.nodes(doc.get("variants")):
-            self.shop.items[node["id"]] = node["inventoryItem"]["id"]
+            self.shop.items.learn(node["id"], node["inventoryItem"]["id"])
         if doc["category"]:
             self.taxonomy.learn(doc["category"])
 
@@ -135,17 +175,34 @@ class ProductRecords(ShopifyRecords[Product]):
         facts = yield from self.shop.known()
         levels, pending = Levels(batch, self.shop), dict[str, Outcome]()
         if batch.changes and batch.changes[0].part == "prices":
-            yield from prices.write(batch, facts, self._variants)
+            live = yield from self._unnamed(batch.changes)
+            yield from prices.write(batch, facts, lambda change: named(change, live))
             return
-        for change in batch.changes:
-            outcome = yield from self._outcome(change, batch, facts, levels)
-            if levels.has(change.id) and outcome.cause == "":
-                pending[change.id] = outcome
-            else:
-                levels.drop(change.id)
-                yield from report([outcome])
+        if batch.changes and batch.changes[0].part == "media":
+            batch = yield from self._with_media(batch)
+        tell = partial(_tell, levels, pending)
+        left: Sequence[Change[Product]] = batch.changes
+        if batch.way == "bulk" and left and left[0].part in PARTS:
+            lines = ProductLines(self, batch, facts, levels)
+            yield from lines.prepare()
+            left = yield from Jobs(batch, lines.of, tell, lines.look, lines.shown).run()
+        for change in left:
+            yield from tell([(yield from self._outcome(change, batch, facts, levels))])
         failures = yield from levels.write()
         yield from report([failures.get(name, done) for name, done in pending.items()])
+
+    def _with_media(self, batch: Batch[Product]) -> Flow[Batch[Product]]:
+        """Return a batch that knows the media of its products, kept before anything is sent.
+
+        After a lost answer they tell which media are new.
+        """
+        if batch.state is not None:
+            return batch
+        keys = [f"id:{change.record_id}" for change in batch.changes]
+        found = yield from self.fetch(keys, frozenset({"media"}))
+        state = {each.id: [media.id for media in each.media] for each in found}
+        yield from remember(state)
+        return replace(batch, state=state)
 
     def _outcome(
         self, change: Change[Product], batch: Batch[Product], facts: Facts, levels: Levels
@@ -162,8 +219,43 @@ class ProductRecords(ShopifyRecords[Product]):
 
     def make(self, change: Change[Product], batch: Batch[Product], facts: Facts) -> Flow[str]:
         """Create a product with its variants and their stock, published nowhere."""
-        desired = change.desired
-        body = own(desired, (yield from self.taxonomy.place(desired)))
+        body = yield from self.new(change.desired, facts)
+        keys = self.own_keys(change.desired)
+        for key in keys:
+            keyed = {**body, "handle": key.removeprefix("handle:")}
+            try:
+                return (yield from self._new(change, keyed))
+            except Conflict:
+                if key == keys[-1] or (yield from self._is_ours(key, change.desired)):
+                    raise
+        return (yield from self._new(change, body))
+
+    def _new(self, change: Change[Product], body: Doc) -> Flow[str]:
+        variables, kind = {"identifier": None, "input": body}, RequestKind.CREATE
+        payload = yield from mutate("product_set", "productSet", variables, change, kind)
+        return str(payload["product"]["id"])
+
+    def _is_ours(self, key: str, desired: Product) -> Flow[bool]:
+        """Return whether the product with a key has a SKU of a desired one: no second is made."""
+        skus = {variant.sku for variant in desired.variants if variant.sku}
+        found = yield from self.fetch([key], frozenset({"variants.sku"}))
+        return any(variant.sku in skus for each in found for variant in each.variants)
+
+    def own_keys(self, desired: Product) -> list[str]:
+        """Return the handles that a product gets which has none, but a SKU.
+
+        Shopify's own would be known to nobody after a lost answer, and a search for the SKU lags
+        behind. They are the title, as Shopify makes them, and where that is taken with the SKU.
+        """
+        sku = next((variant.sku for variant in desired.variants if variant.sku), "")
+        if handle_form(desired.handle) or not sku:
+            return []
+        title = handle_form(desired.title)[:200]
+        return [f"handle:{each}" for each in (title, handle_form(f"{title} {sku}")) if each]
+
+    def new(self, desired: Product, facts: Facts) -> Flow[Doc]:
+        """Return the input for a new product: whole, with its stock."""
+        body = yield from self.own(desired)
         body.setdefault("status", "DRAFT")  # Shopify's own default is ACTIVE
         body.setdefault("title", desired.title or desired.handle)
         shape = Shape(None, desired)
@@ -171,21 +263,22 @@ class ProductRecords(ShopifyRecords[Product]):
             stock = quantities(variant, facts)
             row = set_variant(variant, facts) | ({"inventoryQuantities": stock} if stock else {})
             shape.add(variant.options, row)
-        variables = {"identifier": None, "input": body | shape.input({})}
-        kind = RequestKind.CREATE
-        payload = yield from mutate("product_set", "productSet", variables, change, kind)
-        return str(payload["product"]["id"])
+        return body | shape.input({})
+
+    def own(self, desired: Product) -> Flow[dict[str, Any]]:
+        """Return the input for a product's own fields."""
+        return own(desired, (yield from self.taxonomy.place(desired)))
 
     def update(self, change: Change[Product], batch: Batch[Product], facts: Facts) -> Flow[Outcome]:
         """Write one part of a product other than its core, which `write` sees to."""
         if change.part == "media":
-            live = yield from self._live(change, {"media", "variants.media"})
-            return (yield from self.files.write(change, live))
+            names = {"media", "variants.media"}
+            return (yield from self.files.write(change, batch, lambda: self._live(change, names)))
         if change.part == "metafields":
-            named = {change.record_id: change.desired.metafields}
-            variants = yield from self._variants(change)
-            named |= {each.id: each.metafields for each in variants if each.metafields}
-            yield from write_metafields(change, named)
+            wanted = {change.record_id: change.desired.metafields}
+            variants = named(change, (yield from self._unnamed([change])))
+            wanted |= {each.id: each.metafields for each in variants if each.metafields}
+            yield from write_metafields(change, wanted)
         elif change.part == "translations":
             yield from translations.write(change, facts)
         elif change.part == "publication":
@@ -201,8 +294,8 @@ class ProductRecords(ShopifyRecords[Product]):
     def _core(self, change: Change[Product], facts: Facts, levels: Levels) -> Flow[None]:
         """Write a product's own fields and its variants; their stock is left to `levels`."""
         desired = change.desired
-        body = own(desired, (yield from self.taxonomy.place(desired)))
-        if _keeps_shape(change):
+        body = yield from self.own(desired)
+        if keeps_shape(change):
             if body:
                 yield from self._set(change, body)
             yield from self._update_variants(change, desired.variants, facts)
@@ -223,7 +316,7 @@ class ProductRecords(ShopifyRecords[Product]):
         lost: OutcomeUnknown | None = None
         for _ in range(2):
             live = yield from self._live(change, {"variants.sku", "options"})
-            matched = [(v, _match(v, live, change.desired)) for v in change.desired.variants]
+            matched = [(v, match(v, live, change.desired)) for v in change.desired.variants]
             shape = self._shape(change, live, matched, facts)
             lists = shape.input((yield from self._option_ids(change)))
             new = any(found is None for _, found in matched)
@@ -252,7 +345,7 @@ class ProductRecords(ShopifyRecords[Product]):
         wanted = {found.id: variant for variant, found in matched if found}
         for variant in live.variants:
             named = wanted.get(variant.id)
-            dropped = bool(gone & set(variant.element_keys())) or _replaces(change.desired)
+            dropped = bool(gone & set(variant.element_keys())) or replaces(change.desired)
             if named is None and (dropped or shape.stand_alone):
                 continue
             given = named is not None and "options" in named.given
@@ -281,23 +374,14 @@ class ProductRecords(ShopifyRecords[Product]):
     def _update_variants(
         self, change: Change[Product], variants: Sequence[Variant], facts: Facts
     ) -> Flow[None]:
-        rows = [{"id": v.id, **bulk_variant(v, facts)} for v in variants]
-        rows = [row for row in rows if len(row) > 1]
-        for start in range(0, len(rows), 250):
-            variables = {"productId": change.record_id, "variants": rows[start : start + 250]}
+        for rows in variant_rows(variants, facts):
+            variables = {"productId": change.record_id, "variants": rows}
             yield from mutate("variants_update", "productVariantsBulkUpdate", variables, change)
 
     def _collections(self, change: Change[Product], batch: Batch[Product]) -> Flow[None]:
         """Put a product into the collections that are filled by hand."""
-        handles = change.desired.collections
-        known = {each: batch.ids.get(f"collection handle:{each}", "") for each in handles}
-        lacking = [handle for handle, found in known.items() if not found]
-        if lacking:
-            known |= yield from by_handle("collections_by_handle", lacking)
-        for handle in handles:
-            if not known.get(handle):
-                raise NotFound(f"there is no collection {handle!r}", fields={"collections": handle})
-        yield from self._set(change, {"collections": [known[handle] for handle in handles]})
+        ids = yield from collections_of(change.desired.collections, batch.ids)
+        yield from self._set(change, {"collections": ids})
 
     # -- what is live
 
@@ -312,20 +396,12 @@ class ProductRecords(ShopifyRecords[Product]):
             raise NotFound(f"there is no product {change.record_id}")
         return found[0]
 
-    def _variants(self, change: Change[Product]) -> Flow[tuple[Variant, ...]]:
-        """Return the variants of a change with their ids, looked up where it has none."""
-        desired = change.desired.variants
-        if all(variant.id for variant in desired):
-            return desired
-        live = yield from self._live(change, {"variants.sku"})
-        found = []
-        for variant in desired:
-            match = _match(variant, live, change.desired)
-            if match is None:
-                name = variant.element_keys()[0]
-                raise NotFound(f"the product has no variant {name}", fields={"variants": name})
-            found.append(variant.model_copy(update={"id": match.id}))
-        return tuple(found)
+    def _unnamed(self, changes: Sequence[Change[Product]]) -> Flow[dict[str, Product]]:
+        """Return the live products, by id, of changes with variants whose ids aren't known."""
+        lacking = [each for each in changes if not all(v.id for v in each.desired.variants)]
+        keys = [f"id:{each.record_id}" for each in lacking]
+        live = (yield from self.fetch(keys, frozenset({"variants.sku"}))) if keys else ()
+        return {each.id: each for each in live}
 
     # -- forms
 
@@ -334,6 +410,10 @@ class ProductRecords(ShopifyRecords[Product]):
         markets = self.shop.facts.markets if self.shop.facts else {}
         return normal(desired, self.taxonomy, markets)
 
+    def cost(self, change: Change[Product]) -> Cost:
+        """Return what a change takes when it is made directly."""
+        return forecast.product(change, self.shop.items)
+
     def check(self, record: Product) -> Iterable[Fit]:
         """Yield what the token may not write, and what Shopify has no place for."""
         if self.shop.facts is not None:
@@ -341,44 +421,23 @@ class ProductRecords(ShopifyRecords[Product]):
         yield from unheld(record)
 
 
-def _is_since(doc: Doc, query: Query) -> bool:
-    """Return whether a product was changed when it was asked for; a search asks for more."""
+def _tell(levels: Levels, pending: dict[str, Outcome], outcomes: Sequence[Outcome]) -> Flow[None]:
+    """Report outcomes, but those of changes whose stock is still to be set."""
+    done: list[Outcome] = []
+    for outcome in outcomes:
+        if levels.has(outcome.change) and outcome.cause == "":
+            pending[outcome.change] = outcome
+        else:
+            levels.drop(outcome.change)
+            done.append(outcome)
+    yield from report(done)
+
+
+def _is_asked(doc: Doc, query: Query) -> bool:
+    """Return whether a product has the status, and was changed since; a search brings more."""
+    if query.status and doc["status"] != STATUSES[query.status]:
+        return False
     if query.updated_since is None:
         return True
     time = reading.time(doc["updatedAt"])
     return time >= query.updated_since.replace(microsecond=0)
-
-
-def _replaces(desired: Product) -> bool:
-    return desired.modes.get("variants") == "replace" and "variants" in desired.given
-
-
-def _keeps_shape(change: Change[Product]) -> bool:
-    """Return whether a change leaves options and the list of variants as they are."""
-    desired, before = change.desired, change.before
-    if change.removed.get("variants") or _replaces(desired):
-        return False
-    if "options" in desired.given and (before is None or before.options != desired.options):
-        return False
-    was = {variant.id: variant for variant in before.variants} if before else {}
-    for variant in desired.variants:
-        if not variant.id:
-            return False
-        known = was.get(variant.id)
-        if "options" in variant.given and (known is None or known.options != variant.options):
-            return False
-    return True
-
-
-def _match(desired: Variant, live: Product, whole_: Product) -> Variant | None:
-    """Return the live variant that a desired one is: by id, SKU or options, or the only one."""
-    if desired.id:
-        return next((each for each in live.variants if each.id == desired.id), None)
-    if desired.sku:
-        same = [each for each in live.variants if each.sku == desired.sku]
-        if len(same) == 1:
-            return same[0]
-    if "options" in desired.given and desired.options:
-        return next((each for each in live.variants if each.options == desired.options), None)
-    only = len(live.variants) == len(whole_.variants) == 1 and not live.options
-    return live.variants[0] if only else None

@@ -128,7 +128,6 @@ def variant(doc: Doc, currency: str, sources: Mapping[str, str], *, only: bool =
         "oversell": doc["inventoryPolicy"] == "CONTINUE",
         "taxable": doc["taxable"],
         "requires_shipping": item["requiresShipping"],
-        "weight": _weight(item["measurement"]),
         "platform_fields": _extras(
             {
                 "country_of_origin": item["countryCodeOfOrigin"],
@@ -136,6 +135,11 @@ def variant(doc: Doc, currency: str, sources: Mapping[str, str], *, only: bool =
             }
         ),
     }
+    weight = (item["measurement"] or {}).get("weight")
+    if not weight or not weight["value"]:
+        found["weight"] = None  # Shopify says 0 where nobody gave a weight
+    elif weight["unit"] in WEIGHTS:  # one of a unit to come is unknown, and not none
+        found["weight"] = Weight(value=Decimal(str(weight["value"])), unit=WEIGHTS[weight["unit"]])
     if "inventoryLevels" in item:
         found["inventory"] = tuple(map(_level, nodes(item["inventoryLevels"])))
     if "media" in doc:
@@ -175,13 +179,6 @@ def _option(doc: Doc) -> Option:
 
 def _cost(doc: Doc | None) -> Money | None:
     return money(doc["amount"], doc["currencyCode"]) if doc else None
-
-
-def _weight(doc: Doc | None) -> Weight | None:
-    weight = (doc or {}).get("weight")
-    if not weight or not weight["value"]:
-        return None  # Shopify says 0 where nobody gave a weight
-    return Weight(value=Decimal(str(weight["value"])), unit=WEIGHTS[weight["unit"]])
 
 
 def _level(doc: Doc) -> InventoryLevel:

@@ -15,12 +15,24 @@ from storebridge_shopify.site import Facts, Shop
 if TYPE_CHECKING:
     from storebridge_shopify.adapter import ShopifySettings
 
-__all__ = ["ShopifyRecords", "applied", "given_paths", "holds", "mutate", "removal"]
+__all__ = [
+    "ShopifyRecords",
+    "applied",
+    "finished",
+    "given_paths",
+    "holds",
+    "looked",
+    "mutate",
+    "removal",
+]
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 #: Seconds between two looks for what a lost create may have made.
 _SETTLED = 5.0
+#: Seconds between looks at a job.
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 
 class ShopifyRecords(Records[R]):
@@ -68,6 +80,14 @@ class ShopifyRecords(Records[R]):
         """Return a desired record as Shopify gives it back."""
         return desired
 
+    def is_made(self, desired: R, live: R) -> bool:
+        """Return whether a record that has the key of one to be created is that one."""
+        return holds(self.normal(desired), live)
+
+    def own_keys(self, desired: R) -> list[str]:
+        """Return the keys that `make` gives a record which has none that a look can rely on."""
+        return []
+
     def create(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[str]:
         """Create a record, once: whatever may have been sent is looked for first.
 
@@ -95,21 +115,16 @@ class ShopifyRecords(Records[R]):
         Raises:
             OutcomeUnknown: if its key leads to other values, if it has no key, or a look fails.
         """
-        keys = [key for key in (change.key, *change.desired.keys()) if key]
+        own = self.own_keys(change.desired)
+        keys = own or [key for key in (change.key, *change.desired.keys()) if key]
         if not keys:
             raise OutcomeUnknown("there is no key to look for it by", covers=(change.id,))
         for pause in (_SETTLED, 0.0):
-            try:
-                found = yield from self.fetch(tuple(dict.fromkeys(keys)), None)
-            except AuthError:
-                raise
-            except StorebridgeError as error:
-                text = f"looking for it failed: {error}"
-                raise OutcomeUnknown(text, covers=(change.id,)) from error
+            found = yield from looked(self.fetch(tuple(dict.fromkeys(keys)), None), change)
             for record in found:
-                if holds(self.normal(change.desired), record):
+                if self.is_made(change.desired, record):
                     return record.id
-            if found:
+            if found and not own:
                 text = f"{self.model.kind} {found[0].id} has its key but other values"
                 raise OutcomeUnknown(text, covers=(change.id,))
             if pause:
@@ -120,6 +135,20 @@ class ShopifyRecords(Records[R]):
 def applied(change: Change[Any], record_id: str) -> Outcome:
     """Return the outcome of a change that was made."""
     return Outcome(change=change.id, status=Status.APPLIED, id=record_id)
+
+
+def looked(look: Flow[T], change: Change[Any]) -> Flow[T]:
+    """Return what a look at work that was sent finds.
+
+    Raises:
+        OutcomeUnknown: if the look fails: that says nothing about the work.
+    """
+    try:
+        return (yield from look)
+    except AuthError:
+        raise
+    except StorebridgeError as error:
+        raise OutcomeUnknown(f"looking for it failed: {error}", covers=(change.id,)) from error
 
 
 def mutate(
@@ -136,6 +165,21 @@ def mutate(
     """
     data = yield from call(name, variables, kind=kind, covers=(change.id,))
     return check(data[root])
+
+
+def finished(job: Doc | None, change: Change[Any]) -> Flow[None]:
+    """Wait until a job of the platform is done.
+
+    Raises:
+        OutcomeUnknown: if it isn't after two minutes.
+    """
+    for pause in (*_PAUSES, 0.0):
+        if job is None or job["done"]:
+            return
+        if pause:
+            yield from wait(pause, "Shopify works on it")
+            job = (yield from looked(call("job", {"id": job["id"]}), change))["job"]
+    raise OutcomeUnknown("Shopify is still at work on it", covers=(change.id,))
 
 
 def removal(name: str, root: str, change: Change[Any]) -> Flow[str]:
@@ -159,9 +203,15 @@ def holds(desired: Any, live: Any) -> bool:
         return all(holds(getattr(desired, name), getattr(live, name)) for name in given)
     if isinstance(desired, tuple) and isinstance(live, tuple):
         if desired and hasattr(desired[0], "element_keys"):
-            return all(any(holds(each, other) for other in live) for each in desired)
+            return all(any(holds(each, other) for other in _alike(each, live)) for each in desired)
         return len(desired) == len(live) and all(map(holds, desired, live))
     return bool(desired == live)
+
+
+def _alike(element: Any, live: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the live elements that one can be: that of its id, any where it has none."""
+    known = getattr(element, "id", "")
+    return tuple(each for each in live if each.id == known) if known else live
 
 
 def given_paths(model: Model, above: str = "") -> list[str]:

@@ -36,21 +36,26 @@ except ImportError:
 
 from storebridge_shopify import (
     sandbox_bulk,
+    sandbox_bulk_lines,
+    sandbox_bulk_query,
     sandbox_collections,
     sandbox_customers,
+    sandbox_discount_edits,
     sandbox_discounts,
     sandbox_fulfilment,
     sandbox_inventory,
     sandbox_media,
     sandbox_metafields,
+    sandbox_order_create,
     sandbox_orders,
     sandbox_prices,
     sandbox_product_edits,
     sandbox_product_set,
+    sandbox_redirects,
     sandbox_taxonomy,
     sandbox_translations,
 )
-from storebridge_shopify.sandbox_access import TOKEN, admit, token
+from storebridge_shopify.sandbox_access import TOKEN, admit, authorize, token, uninstall
 from storebridge_shopify.sandbox_execute import execute
 from storebridge_shopify.sandbox_shop import open_shop
 from storebridge_shopify.sandbox_state import State
@@ -61,13 +66,17 @@ __all__ = ["Sandbox", "create", "settings"]
 
 #: The modules that bring the resolvers, besides those that are used below.
 RESOLVERS = (
+    sandbox_bulk_lines,
+    sandbox_bulk_query,
     sandbox_collections,
     sandbox_customers,
+    sandbox_discount_edits,
     sandbox_discounts,
     sandbox_fulfilment,
     sandbox_inventory,
     sandbox_media,
     sandbox_metafields,
+    sandbox_order_create,
     sandbox_prices,
     sandbox_taxonomy,
     sandbox_translations,
@@ -101,6 +110,21 @@ class Sandbox(State):
         with self.lock, self.db:
             return sandbox_orders.sell(self, lines, **more)
 
+    def occupy(self, kind: str, seconds: float) -> str:
+        """Run a bulk "QUERY" or "MUTATION" of somebody else with the same app; return its id."""
+        with self.lock, self.db:
+            return sandbox_bulk.occupy(self, kind, seconds)
+
+    def uninstall(self) -> None:
+        """Take the app off the shop, as a person does in the admin: its tokens are gone."""
+        with self.lock, self.db:
+            uninstall(self)
+
+    def promote(self, kind: str, title: str, codes: Sequence[str] = (), **values: Any) -> str:
+        """Make a discount of any type, see `sandbox_discounts.promote`; return its id."""
+        with self.lock, self.db:
+            return sandbox_discounts.promote(self, kind, title, codes, **values)
+
     def switch(self, **switches: Any) -> None:
         """Set switches: `search_lag=30`, `troubles=["timeout"]`, `scopes=["read_products"]`."""
         with self.lock, self.db:
@@ -131,6 +155,8 @@ def _answered(state: State, request: Request) -> Response:
         return stored(state, parts.path, request)
     if parts.path == "/admin/oauth/access_token":
         return token(state, request)
+    if parts.path == "/admin/oauth/authorize":
+        return authorize(state, request)
     if not parts.path.startswith("/admin/api/") or not parts.path.endswith("/graphql.json"):
         return answer(404, {"errors": "Not Found"})
     if request.method != "POST":
@@ -166,7 +192,10 @@ def _headers(state: State, asked: str) -> dict[str, str]:
     """Return the version that answered: one that isn't served falls forward (usage/versioning)."""
     served = state.option("versions")
     version = asked if asked in served else served[0]
-    return {"x-shopify-api-version": version, "x-request-id": f"sandbox-{state.calls}"}
+    headers = {"x-shopify-api-version": version, "x-request-id": f"sandbox-{state.calls}"}
+    if reason := state.option("deprecated"):
+        headers["x-shopify-api-deprecated-reason"] = reason
+    return headers
 
 
 #: What carries out work that was begun, by its kind: (type of the object, step).
@@ -174,6 +203,7 @@ _STEPS: dict[str, tuple[str, Callable[[State, dict[str, Any]], bool]]] = {
     "productSet": ("ProductSetOperation", sandbox_product_set.finish),
     "productDelete": ("ProductDeleteOperation", sandbox_product_edits.finish),
     "bulk": ("BulkOperation", sandbox_bulk.finish),
+    "redirects": ("UrlRedirectImport", sandbox_redirects.finish),
 }
 
 

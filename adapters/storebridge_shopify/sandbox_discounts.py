@@ -1,22 +1,60 @@
-"""Discount codes and redirects of the sandbox."""
+"""Discounts of the sandbox: those that a code gives are made by the API, all types are read.
+
+`promote` makes what only the admin or an app makes. Codes are unique in any case, and looked up at
+once; lists are searches (descriptions). Codes in bulk are worked off later.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from storebridge_shopify.sandbox_fields import (
+    WITHIN,
     Info,
-    Refused,
     connection,
     field,
-    mutation,
-    user_error,
 )
 from storebridge_shopify.sandbox_products import currency, money
 from storebridge_shopify.sandbox_search import Listing
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
-__all__: list[str] = []
+__all__ = ["EMPTY", "code_node", "code_row", "index", "promote"]
+
+Resolver = Callable[..., Any]
+
+EMPTY: Doc = {
+    "endsAt": None, "usageLimit": None, "appliesOncePerCustomer": False, "asyncUsageCount": 0,
+    "codes": [], "value": {}, "products": [], "variants": [], "collections": [], "minimum": {},
+    "customers": [], "segments": [], "tags": [], "usesPerOrderLimit": None, "highest": None,
+    "countries": [], "buys": {}, "app": None, "hasTimelineComment": False,
+    "recurringCycleLimit": None, "shortSummary": "",
+    "combinesWith": {"orderDiscounts": False, "productDiscounts": False,
+                     "shippingDiscounts": False},
+}  # fmt: skip
+_TYPES = ("DiscountCodeBasic", "DiscountCodeBxgy", "DiscountCodeFreeShipping", "DiscountCodeApp",
+          "DiscountAutomaticBasic", "DiscountAutomaticBxgy", "DiscountAutomaticFreeShipping",
+          "DiscountAutomaticApp")  # fmt: skip
+
+
+def promote(state: State, kind: str, title: str, codes: Sequence[str] = (), **values: Any) -> str:
+    """Make a discount of any type ("DiscountAutomaticBxgy") as the admin does; return its id."""
+    rows = [code_row(state, code) for code in codes]
+    doc = {**EMPTY, "type": kind, "title": title, "summary": title, "startsAt": state.now(),
+           "discountClasses": ["ORDER"], "codes": rows, **values}  # fmt: skip
+    made = state.add("DiscountNode", doc)
+    index(state, made)
+    return str(made["id"])
+
+
+def code_row(state: State, code: str) -> Doc:
+    """Return a new code."""
+    return {"id": gid("DiscountRedeemCode", state.number()), "code": code, "asyncUsageCount": 0}
+
+
+def index(state: State, doc: Doc) -> None:
+    """Make a discount findable by its codes."""
+    state.index(doc["id"], {"code": [row["code"].lower() for row in doc["codes"]]})
 
 
 def _status(state: State, doc: Doc) -> str:
@@ -26,184 +64,175 @@ def _status(state: State, doc: Doc) -> str:
 
 
 DISCOUNTS = Listing(
-    "DiscountCodeNode",
+    "DiscountNode",
     "discountNodes",
     {
         "id": lambda _state, doc: split(doc["id"])[1],
-        "code": lambda _state, doc: doc["code"],
+        "code": lambda _state, doc: [row["code"] for row in doc["codes"]],
         "title": lambda _state, doc: doc["title"],
         "status": _status,
         "created_at": lambda _state, doc: doc["createdAt"],
         "updated_at": lambda _state, doc: doc["updatedAt"],
     },
-    keys=frozenset({"code"}),
 )
+
+
+def _as(kind: str) -> Any:
+    """Return how a discount is had as an object of one of the types of nodes, by its number."""
+
+    def found(state: State, id: str) -> Doc | None:
+        doc = state.get(gid("DiscountNode", split(id)[1]))
+        part = {"DiscountCodeNode": "DiscountCode", "DiscountAutomaticNode": "DiscountAutomatic"}
+        if doc is None or not doc["type"].startswith(part[kind]):
+            return None
+        return {**doc, "id": gid(kind, split(id)[1]), "__typename": kind}
+
+    return found
+
+
+WITHIN["DiscountCodeNode"] = _as("DiscountCodeNode")
+WITHIN["DiscountAutomaticNode"] = _as("DiscountAutomaticNode")
 
 
 @field("QueryRoot", "discountNodes")
 def _nodes(_root: Any, info: Info, **arguments: Any) -> Doc:
-    found = DISCOUNTS.page(info.context, **arguments)
-    for node in found["nodes"]:
-        node["__typename"] = "DiscountNode"
-        node["id"] = gid("DiscountNode", split(node["id"])[1])
-    return found
-
-
-@field("QueryRoot", "codeDiscountNodes")
-def _code_nodes(_root: Any, info: Info, **arguments: Any) -> Doc:
     return DISCOUNTS.page(info.context, **arguments)
+
+
+@field("QueryRoot", "discountNode")
+def _node(_root: Any, info: Info, id: str) -> Doc | None:
+    # The example of this query has the id of a DiscountAutomaticNode: the number counts.
+    return info.context.get(gid("DiscountNode", split(id)[1]))
 
 
 @field("QueryRoot", "codeDiscountNodeByCode")
 def _by_code(_root: Any, info: Info, code: str) -> Doc | None:
-    held = info.context.holders("DiscountCodeNode", "code", code.lower())
-    return info.context.get(held[0]) if held else None
+    held = info.context.holders("DiscountNode", "code", code.lower())
+    return code_node(info.context, held[0]) if held else None
+
+
+def code_node(state: State, id: str) -> Doc | None:
+    """Return a discount with codes as a `DiscountCodeNode`."""
+    found: Doc | None = WITHIN["DiscountCodeNode"](state, id)
+    return found
 
 
 @field("DiscountNode", "discount")
 @field("DiscountCodeNode", "codeDiscount")
 def _discount(doc: Doc, info: Info) -> Doc:
-    return {**doc, "__typename": "DiscountCodeBasic", "status": _status(info.context, doc)}
+    return {**doc, "__typename": doc["type"], "status": _status(info.context, doc)}
 
 
-@field("DiscountCodeBasic", "codes")
+# -- what the types have
+
+
+def _each(*names: str) -> Callable[[Resolver], Resolver]:
+    """Register a resolver for fields of every type."""
+
+    def register(function: Resolver) -> Resolver:
+        for kind in _TYPES:
+            field(kind, *names)(function)
+        return function
+
+    return register
+
+
+@_each("codes")
 def _codes(doc: Doc, _info: Info, **arguments: Any) -> Doc:
-    id = gid("DiscountRedeemCode", split(doc["id"])[1])
-    return connection([{"id": id, "code": doc["code"], "asyncUsageCount": 0}], **arguments)
+    return connection(doc["codes"], **arguments)
 
 
-@field("DiscountCodeBasic", "codesCount")
-def _count(_doc: Doc, _info: Info) -> Doc:
-    return {"count": 1, "precision": "EXACT"}
+@_each("codesCount")
+def _count(doc: Doc, _info: Info) -> Doc:
+    return {"count": len(doc["codes"]), "precision": "EXACT"}
 
 
-@field("DiscountCodeBasic", "customerGets")
-def _gets(doc: Doc, info: Info) -> Doc:
-    given = doc["value"]
-    if given.get("discountAmount"):
-        amount = given["discountAmount"]
-        value: Doc = {
-            "__typename": "DiscountAmount",
-            "amount": {"amount": money(amount["amount"]), "currencyCode": currency(info.context)},
-            "appliesOnEachItem": bool(amount.get("appliesOnEachItem")),
-        }
-    else:
-        value = {"__typename": "DiscountPercentage", "percentage": given.get("percentage") or 0.0}
-    items = {"__typename": "AllDiscountItems", "allItems": True}
-    return {"value": value, "items": items, "appliesOnOneTimePurchase": True,
-            "appliesOnSubscription": False}  # fmt: skip
+@_each("context")
+def _context(doc: Doc, info: Info) -> Doc:
+    if doc["customers"]:
+        held = [found for id in doc["customers"] if (found := info.context.get(id))]
+        return {"__typename": "DiscountCustomers", "customers": held}
+    if doc["segments"]:
+        rows = [{"id": gid("Segment", n), "name": s} for n, s in enumerate(doc["segments"], 1)]
+        return {"__typename": "DiscountCustomerSegments", "segments": rows}
+    return {"__typename": "DiscountBuyerSelectionAll", "all": "ALL"}
 
 
-@field("DiscountCodeBasic", "minimumRequirement")
+@_each("minimumRequirement")
 def _minimum(doc: Doc, info: Info) -> Doc | None:
     given = doc["minimum"] or {}
-    if given.get("subtotal"):
-        amount = money(given["subtotal"]["greaterThanOrEqualToSubtotal"])
-        total = {"amount": amount, "currencyCode": currency(info.context)}
+    if amount := (given.get("subtotal") or {}).get("greaterThanOrEqualToSubtotal"):
+        total = {"amount": money(amount), "currencyCode": currency(info.context)}
         return {"__typename": "DiscountMinimumSubtotal", "greaterThanOrEqualToSubtotal": total}
-    if given.get("quantity"):
-        count = given["quantity"]["greaterThanOrEqualToQuantity"]
+    if count := (given.get("quantity") or {}).get("greaterThanOrEqualToQuantity"):
         kind = "DiscountMinimumQuantity"
         return {"__typename": kind, "greaterThanOrEqualToQuantity": str(count)}
     return None
 
 
-@mutation("discountCodeBasicCreate")
-def _create(state: State, basicCodeDiscount: Doc) -> Doc:  # noqa: N803 - the API's name
-    given, head = basicCodeDiscount, "basicCodeDiscount"
-    for name in ("title", "code", "startsAt", "customerGets"):
-        if not given.get(name):
-            text = f"{name[0].upper()}{name[1:]} can't be blank"
-            raise Refused(user_error([head, name], text, "BLANK"))
-    if state.holders("DiscountCodeNode", "code", given["code"].lower()):
-        text = "Code must be unique. Please try a different code."
-        raise Refused(user_error([head, "code"], text, "TAKEN"))
-    ends = given.get("endsAt")
-    if ends and ends <= given["startsAt"]:
-        text = "Ends at needs to be after starts_at"
-        raise Refused(user_error([head, "endsAt"], text, "INVALID"))
-    value = given["customerGets"].get("value") or {}
-    if value.get("discountOnQuantity"):
-        text = "discountOnQuantity field is only permitted with bxgy discounts."
-        path = [head, "customerGets", "value", "discountOnQuantity"]
-        raise Refused(user_error(path, text, "INVALID"))
-    doc = state.add(
-        "DiscountCodeNode",
-        {"title": given["title"], "code": given["code"], "startsAt": given["startsAt"],
-         "endsAt": ends, "usageLimit": given.get("usageLimit"), "asyncUsageCount": 0,
-         "appliesOncePerCustomer": bool(given.get("appliesOncePerCustomer")),
-         "value": value, "minimum": given.get("minimumRequirement"), "summary": given["title"],
-         "shortSummary": given["title"], "discountClasses": ["ORDER"], "tags": [],
-         "hasTimelineComment": False, "recurringCycleLimit": None},
-    )  # fmt: skip
-    state.index(doc["id"], {"code": [doc["code"].lower()]})
-    return {"codeDiscountNode": doc}
+@_each("customerGets")
+def _gets(doc: Doc, info: Info) -> Doc:
+    value = _effect(doc["value"], info)
+    if quantity := doc["value"].get("discountOnQuantity"):
+        effect = _effect(quantity["effect"], info)
+        value = {"__typename": "DiscountOnQuantity", "effect": effect,
+                 "quantity": {"quantity": str(quantity["quantity"])}}  # fmt: skip
+    return {"value": value, "items": _items(doc), "appliesOnOneTimePurchase": True,
+            "appliesOnSubscription": False}  # fmt: skip
 
 
-# -- redirects
-
-REDIRECTS = Listing(
-    "UrlRedirect",
-    "urlRedirects",
-    {
-        "id": lambda _state, doc: split(doc["id"])[1],
-        "path": lambda _state, doc: doc["path"],
-        "target": lambda _state, doc: doc["target"],
-        "created_at": lambda _state, doc: doc["createdAt"],
-    },
-    {"PATH": lambda _state, doc: doc["path"]},
-    frozenset({"path"}),
-)
+@_each("customerBuys")
+def _buys(doc: Doc, _info: Info) -> Doc:
+    given = doc["buys"]
+    value: Doc = {"__typename": "DiscountQuantity", "quantity": str(given.get("quantity"))}
+    if "amount" in given:
+        value = {"__typename": "DiscountPurchaseAmount", "amount": given["amount"]}
+    items = _items({**EMPTY, **given})
+    return {"value": value, "items": items, "isOneTimePurchase": True, "isSubscription": False}
 
 
-@field("QueryRoot", "urlRedirects")
-def _redirects(_root: Any, info: Info, **arguments: Any) -> Doc:
-    return REDIRECTS.page(info.context, **arguments)
+def _effect(given: Doc, info: Info) -> Doc:
+    """Return what is taken off: an amount, or a part of one."""
+    amount = given.get("discountAmount") or given.get("amount")
+    if not amount:
+        return {"__typename": "DiscountPercentage", "percentage": given.get("percentage") or 0.0}
+    row = amount if isinstance(amount, dict) else {"amount": amount}
+    shown = {"amount": money(row["amount"]), "currencyCode": currency(info.context)}
+    each = bool(row.get("appliesOnEachItem"))
+    return {"__typename": "DiscountAmount", "amount": shown, "appliesOnEachItem": each}
 
 
-@field("QueryRoot", "urlRedirect")
-def _redirect(_root: Any, info: Info, id: str) -> Doc | None:
-    return info.context.get(id, "UrlRedirect")
+def _items(doc: Doc) -> Doc:
+    for kind, names in (("DiscountProducts", ("products", "variants")),
+                        ("DiscountCollections", ("collections",))):  # fmt: skip
+        if any(doc[name] for name in names):
+            return {**{name: doc[name] for name in names}, "__typename": kind}
+    return {"__typename": "AllDiscountItems", "allItems": True}
 
 
-def _checked(state: State, given: Doc, own: str, code: str) -> Doc:
-    path, target = given.get("path") or "", given.get("target") or ""
-    if not path or not target:
-        name = "path" if not path else "target"
-        text = f"{name.capitalize()} can't be blank"
-        raise Refused(user_error(["urlRedirect", name], text, code))
-    path = "/" + path.lstrip("/")
-    if any(id != own for id in state.holders("UrlRedirect", "path", path.lower())):
-        raise Refused(user_error(["urlRedirect", "path"], "Path has already been taken", code))
-    return {"path": path, "target": target}
+@field("DiscountProducts", "products", "productVariants")
+@field("DiscountCollections", "collections")
+def _of_items(doc: Doc, info: Info, **arguments: Any) -> Doc:
+    name = {"productVariants": "variants"}.get(info.field_name, info.field_name)
+    return connection((found for id in doc[name] if (found := info.context.get(id))), **arguments)
 
 
-@mutation("urlRedirectCreate")
-def _redirect_create(state: State, urlRedirect: Doc) -> Doc:  # noqa: N803 - the API's name
-    doc = state.add("UrlRedirect", _checked(state, urlRedirect, "", "CREATE_FAILED"))
-    state.index(doc["id"], {"path": [doc["path"].lower()]})
-    return {"urlRedirect": doc}
+@_each("maximumShippingPrice")
+def _highest(doc: Doc, info: Info) -> Doc | None:
+    if doc["highest"] is None:
+        return None
+    return {"amount": money(doc["highest"]), "currencyCode": currency(info.context)}
 
 
-@mutation("urlRedirectUpdate")
-def _redirect_update(state: State, id: str, urlRedirect: Doc) -> Doc:  # noqa: N803 - the API's name
-    doc = _existing(state, id)
-    doc |= _checked(state, {**doc, **urlRedirect}, id, "UPDATE_FAILED")
-    state.save(doc)
-    state.index(doc["id"], {"path": [doc["path"].lower()]})
-    return {"urlRedirect": doc}
+@_each("destinationSelection")
+def _destination(doc: Doc, _info: Info) -> Doc:
+    if doc["countries"]:
+        kind = "DiscountCountries"
+        return {"__typename": kind, "countries": doc["countries"], "includeRestOfWorld": False}
+    return {"__typename": "DiscountCountryAll", "allCountries": True}
 
 
-@mutation("urlRedirectDelete")
-def _redirect_delete(state: State, id: str) -> Doc:
-    doc = _existing(state, id)
-    state.delete(doc["id"])
-    return {"deletedUrlRedirectId": doc["id"]}
-
-
-def _existing(state: State, id: str) -> Doc:
-    doc = state.get(id, "UrlRedirect")
-    if doc is None:
-        text = "Redirect does not exist"
-        raise Refused(user_error(["id"], text, "DOES_NOT_EXIST"))
-    return doc
+@_each("appDiscountType")
+def _app(doc: Doc, _info: Info) -> Doc:
+    return {"functionId": "function-1", "title": "An app's own", "appKey": "key",
+            "description": None, "discountClasses": ["ORDER"], **(doc["app"] or {})}  # fmt: skip

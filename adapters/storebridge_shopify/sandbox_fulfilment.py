@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from storebridge_shopify.sandbox_customers import address
 from storebridge_shopify.sandbox_fields import (
     Info,
     Refused,
@@ -277,6 +278,9 @@ def _update(state: State, input: Doc) -> Doc:
     for name in ("note", "email", "phone"):
         if name in input:
             order[name] = input[name]
+    if "shippingAddress" in input:
+        given = input["shippingAddress"]
+        order["shippingAddress"] = address(state, given) if given else None
     if "tags" in input:
         order["tags"] = tags_of(input["tags"] or ())
     state.save(order)

@@ -316,7 +316,7 @@ def _item_update(state: State, id: str, input: Doc) -> Doc:
     if item is None:
         text = "The product couldn't be updated because it does not exist."
         raise Refused(user_error(["id"], text))
-    refuse(change_item(item, input, ("input",)))
+    refuse(change_item(item, input, ("input",), currency(state)))
     state.save(item)
     variant = state.get(item["variant"])
     assert variant is not None

@@ -31,6 +31,7 @@ _OWNERS = {
     "Customer": "CUSTOMER",
     "Order": "ORDER",
     "Shop": "SHOP",
+    "DiscountNode": "DISCOUNT",
     "MediaImage": "MEDIA_IMAGE",
 }
 _APP = "app--1"
@@ -156,8 +157,17 @@ def _wrong(state: State, owner: str, given: Doc, path: Path) -> list[Doc]:
         return [user_error([*path, "type"], "Type can't be blank", "BLANK")]
     if not given.get("value"):
         return [user_error([*path, "value"], "Value can't be blank.", "BLANK")]
+    if kind == "id" and _is_taken(state, owner, namespace, key, given["value"]):
+        # Ids are unique among the objects of a definition (description of `uniqueValues`).
+        return [user_error([*path, "value"], "Value has already been taken", "TAKEN")]
     words = _bad_value(kind, given["value"])
     return [user_error([*path, "value"], words, "INVALID_VALUE")] if words else []
+
+
+def _is_taken(state: State, owner: str, namespace: str, key: str, value: str) -> bool:
+    sql = "SELECT owner FROM metafields WHERE namespace = ? AND key = ? AND value = ?"
+    holders = (held for (held,) in state.rows(sql, namespace, key, value))
+    return any(held != owner and split(held)[0] == split(owner)[0] for held in holders)
 
 
 _FORMS = {
@@ -196,6 +206,7 @@ def _bad_value(kind: str, value: str) -> str:
 @field("Collection", "metafields")
 @field("Customer", "metafields")
 @field("Order", "metafields")
+@field("DiscountNode", "metafields")
 def _metafields(
     doc: Doc,
     info: Info,

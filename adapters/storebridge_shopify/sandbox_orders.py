@@ -15,7 +15,7 @@ from storebridge_shopify.sandbox_products import currency, money, title_of
 from storebridge_shopify.sandbox_search import Listing
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
-__all__ = ["bag", "sell"]
+__all__ = ["assign", "bag", "sell"]
 
 
 def sell(
@@ -67,7 +67,7 @@ def sell(
             "total": money(subtotal + Decimal(shipping)), "refunds": [], "fulfillments": [],
         },
     )  # fmt: skip
-    _assign(state, order)
+    assign(state, order)
     order["payment"] = gid("OrderTransaction", state.number())
     state.save(order)
     return str(order["id"])
@@ -99,8 +99,11 @@ def _total(row: Doc) -> Decimal:
     return Decimal(row["price"]) * int(row["quantity"]) - Decimal(row["discount"])
 
 
-def _assign(state: State, order: Doc) -> None:
+def assign(state: State, order: Doc) -> None:
     """Give each location the lines that it has to send."""
+    default = next((each["id"] for each in state.all("Location")), "")
+    for row in order["lines"]:
+        row["location"] = row["location"] or default
     for location in dict.fromkeys(row["location"] for row in order["lines"]):
         rows = [
             {"id": gid("FulfillmentOrderLineItem", state.number()), "line": row["id"],
@@ -123,6 +126,9 @@ def fulfillment_orders(state: State, order: str) -> list[Doc]:
 def financial(doc: Doc) -> str:
     """Return an order's financial status."""
     refunded = sum((Decimal(each["amount"]) for each in doc["refunds"]), Decimal(0))
+    if not refunded and "transactions" in doc:
+        paid = any(each["status"] == "SUCCESS" for each in doc["transactions"])
+        return str(doc["financial"] or ("PAID" if paid else "PENDING"))
     if not refunded:
         return "PAID"
     return "REFUNDED" if refunded >= Decimal(doc["total"]) else "PARTIALLY_REFUNDED"
@@ -147,6 +153,7 @@ ORDERS = Listing(
         "tag": lambda _state, doc: doc["tags"],
         "test": lambda _state, doc: str(doc["test"]).lower(),
         "status": lambda _state, doc: "cancelled" if doc["cancelledAt"] else "open",
+        "source_identifier": lambda _state, doc: doc.get("sourceIdentifier"),
         "financial_status": lambda _state, doc: financial(doc),
         "fulfillment_status": lambda _state, doc: fulfilment(doc),
         "customer_id": lambda _state, doc: split(doc["customer"] or "")[1],
@@ -177,9 +184,9 @@ def _order(_root: Any, info: Info, id: str) -> Doc | None:
     return info.context.get(id, "Order")
 
 
-def bag(state: State, amount: Any, paid: str = "") -> Doc:
-    """Return an amount as a `MoneyBag`."""
-    text, own = money(amount), currency(state)
+def bag(state: State, amount: Any, paid: str = "", own: str = "") -> Doc:
+    """Return an amount as a `MoneyBag`: what was paid in, and the order's own currency."""
+    text, own = money(amount), own or currency(state)
     return {
         "shopMoney": {"amount": text, "currencyCode": own},
         "presentmentMoney": {"amount": text, "currencyCode": paid or own},
@@ -203,7 +210,7 @@ _SETS = {
 @field("Order", *_SETS)
 def _amount(doc: Doc, info: Info) -> Doc:
     name = _SETS[info.field_name]
-    return bag(info.context, doc[name], doc["presentmentCurrencyCode"])
+    return bag(info.context, doc[name], doc["presentmentCurrencyCode"], doc["currencyCode"])
 
 
 def _refunded(doc: Doc) -> Decimal:
@@ -212,13 +219,13 @@ def _refunded(doc: Doc) -> Decimal:
 
 @field("Order", "totalRefundedSet")
 def _total_refunded(doc: Doc, info: Info) -> Doc:
-    return bag(info.context, _refunded(doc), doc["presentmentCurrencyCode"])
+    return bag(info.context, _refunded(doc), doc["presentmentCurrencyCode"], doc["currencyCode"])
 
 
 @field("Order", "currentTotalPriceSet", "netPaymentSet")
 def _current(doc: Doc, info: Info) -> Doc:
     left = Decimal(doc["total"]) - _refunded(doc)
-    return bag(info.context, left, doc["presentmentCurrencyCode"])
+    return bag(info.context, left, doc["presentmentCurrencyCode"], doc["currencyCode"])
 
 
 @field("Order", "totalRefundedShippingSet", "totalOutstandingSet", "totalTipReceivedSet",
@@ -226,7 +233,7 @@ def _current(doc: Doc, info: Info) -> Doc:
 @field("Order", "currentShippingPriceSet")
 def _nothing(doc: Doc, info: Info) -> Doc:
     amount = doc["shipping"] if info.field_name == "currentShippingPriceSet" else 0
-    return bag(info.context, amount, doc["presentmentCurrencyCode"])
+    return bag(info.context, amount, doc["presentmentCurrencyCode"], doc["currencyCode"])
 
 
 @field("Order", "displayFinancialStatus")
@@ -256,13 +263,33 @@ def _code(doc: Doc, _info: Info) -> str | None:
 
 @field("Order", "taxLines", "currentTaxLines")
 def _taxes(doc: Doc, info: Info) -> list[Doc]:
+    if "taxes" in doc:
+        return [_tax(info.context, each) for each in doc["taxes"]]
     return [{"title": "MwSt", "rate": 0.19, "ratePercentage": 19.0, "source": None,
              "channelLiable": False, "priceSet": bag(info.context, doc["tax"])}]  # fmt: skip
 
 
+def _tax(state: State, given: Doc) -> Doc:
+    rate = Decimal(str(given["rate"]))
+    price = _whole(given.get("priceSet") or {"shopMoney": {"amount": "0"}}, state)
+    return {"title": given["title"], "rate": float(rate), "ratePercentage": float(rate * 100),
+            "source": None, "channelLiable": False, "priceSet": price}  # fmt: skip
+
+
+def _whole(given: Doc, state: State) -> Doc:
+    """Return a bag of money of an input as answers have it: in both currencies."""
+    shop = given["shopMoney"]
+    paid = given.get("presentmentMoney") or shop
+    return {
+        name: {"amount": money(each["amount"]),
+               "currencyCode": each.get("currencyCode") or currency(state)}
+        for name, each in (("shopMoney", shop), ("presentmentMoney", paid))
+    }  # fmt: skip
+
+
 @field("Order", "shippingLine")
 def _shipping_line(doc: Doc, info: Info) -> Doc:
-    price = bag(info.context, doc["shipping"], doc["presentmentCurrencyCode"])
+    price = bag(info.context, doc["shipping"], doc["presentmentCurrencyCode"], doc["currencyCode"])
     number = split(doc["id"])[1]
     return {"id": gid("ShippingLine", number), "title": "Standard", "code": "standard",
             "custom": False, "isRemoved": False, "originalPriceSet": price,
@@ -272,17 +299,33 @@ def _shipping_line(doc: Doc, info: Info) -> Doc:
 
 @field("Order", "shippingLines")
 def _shipping_lines(doc: Doc, info: Info, **arguments: Any) -> Doc:
+    if "shippings" in doc:
+        given = enumerate(doc["shippings"], 1)
+        return connection((_shipped(doc, at, each, info) for at, each in given), **arguments)
     return connection([_shipping_line(doc, info)], **arguments)
+
+
+def _shipped(doc: Doc, at: int, given: Doc, info: Info) -> Doc:
+    price = _whole(given["priceSet"], info.context)
+    taxes = [_tax(info.context, each) for each in given.get("taxLines") or ()]
+    return {"id": gid("ShippingLine", f"{split(doc['id'])[1]}{at}"), "title": given["title"],
+            "code": given.get("code"), "custom": False, "isRemoved": False,
+            "originalPriceSet": price, "discountedPriceSet": price, "source": None,
+            "currentDiscountedPriceSet": price, "taxLines": taxes,
+            "discountAllocations": []}  # fmt: skip
 
 
 @field("Order", "lineItems")
 def _lines(doc: Doc, _info: Info, **arguments: Any) -> Doc:
-    paid = doc["presentmentCurrencyCode"]
-    return connection(({**row, "paid": paid} for row in doc["lines"]), **arguments)
+    paid, own = doc["presentmentCurrencyCode"], doc["currencyCode"]
+    return connection(({**row, "paid": paid, "own": own} for row in doc["lines"]), **arguments)
 
 
 @field("Order", "transactions")
 def _transactions(doc: Doc, info: Info, first: int | None = None, **_: Any) -> list[Doc]:
+    if "transactions" in doc:
+        rows = doc["transactions"][:first]
+        return [{**row, "amountSet": _whole(row["bag"], info.context)} for row in rows]
     common = {"status": "SUCCESS", "gateway": "bogus", "test": doc["test"],
               "formattedGateway": "Bogus", "manualPaymentGateway": False,
               "manuallyCapturable": False, "multiCapturable": False}  # fmt: skip
@@ -313,13 +356,15 @@ def _unfulfilled(row: Doc, _info: Info) -> int:
 
 @field("LineItem", "variant", "product")
 def _sold(row: Doc, info: Info) -> Doc | None:
-    return info.context.get(row[info.field_name])
+    return info.context.get(row[info.field_name]) if row[info.field_name] else None
 
 
 @field("LineItem", "originalUnitPriceSet", "discountedUnitPriceSet", "originalTotalSet",
        "discountedTotalSet", "totalDiscountSet",
        "discountedUnitPriceAfterAllDiscountsSet")  # fmt: skip
 def _line_amount(row: Doc, info: Info, **_: Any) -> Doc:
+    if "bag" in row and info.field_name == "originalUnitPriceSet":
+        return _whole(row["bag"], info.context)
     price, count = Decimal(row["price"]), row["quantity"]
     amount = {
         "originalUnitPriceSet": price,
@@ -327,12 +372,14 @@ def _line_amount(row: Doc, info: Info, **_: Any) -> Doc:
         "discountedTotalSet": _total(row),
         "totalDiscountSet": Decimal(row["discount"]),
     }.get(info.field_name, _total(row) / max(1, count))
-    return bag(info.context, amount, row["paid"])
+    return bag(info.context, amount, row["paid"], row.get("own", ""))
 
 
 @field("LineItem", "taxLines")
 def _line_taxes(row: Doc, info: Info, **_: Any) -> list[Doc]:
-    price = bag(info.context, _total(row) * 19 / 119, row["paid"])
+    if "taxes" in row:
+        return [_tax(info.context, each) for each in row["taxes"]]
+    price = bag(info.context, _total(row) * 19 / 119, row["paid"], row.get("own", ""))
     return [{"title": "MwSt", "rate": 0.19, "ratePercentage": 19.0, "priceSet": price}]
 
 
@@ -341,10 +388,10 @@ def _allocations(row: Doc, info: Info) -> list[Doc]:
     if not Decimal(row["discount"]):
         return []
     cause = {"__typename": "DiscountCodeApplication", "code": row["code"], "index": 0}
-    amount = bag(info.context, row["discount"], row["paid"])
+    amount = bag(info.context, row["discount"], row["paid"], row.get("own", ""))
     return [{"allocatedAmountSet": amount, "discountApplication": cause}]
 
 
 @field("LineItem", "customAttributes")
-def _attributes(_row: Doc, _info: Info) -> list[Doc]:
-    return []
+def _attributes(row: Doc, _info: Info) -> list[Doc]:
+    return list(row.get("properties", ()))

@@ -16,7 +16,7 @@ from storebridge_shopify.sandbox_fields import (
 )
 from storebridge_shopify.sandbox_products import currency, money
 from storebridge_shopify.sandbox_search import Term, parse
-from storebridge_shopify.sandbox_state import Doc, State, split
+from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
 __all__: list[str] = []
 
@@ -102,13 +102,35 @@ def _prices(
 
 def _variants(state: State, doc: Doc, origin: str | None, query: str | None) -> list[Doc]:
     """Return the variants of a price list's page: those of a product or all."""
-    sql = "SELECT variant FROM prices WHERE list = ? ORDER BY variant"
+    tree = parse(query) if query else None
     if origin == "FIXED":
-        docs = [state.get(id) for (id,) in state.rows(sql, doc["id"])]
+        docs = [state.get(id) for id in _priced(state, doc, _products(tree))]
     else:
         docs = list(state.all("ProductVariant"))
-    tree = parse(query) if query else None
     return [each for each in docs if each and (tree is None or _fits(each, tree))]
+
+
+def _priced(state: State, doc: Doc, products: list[str] | None) -> list[str]:
+    """Return the variants with a fixed price, of some products or of all, in their order."""
+    if products is None:
+        sql = "SELECT variant FROM prices WHERE list = ? ORDER BY variant"
+        return [id for (id,) in state.rows(sql, doc["id"])]
+    named = filter(None, (state.get(gid("Product", number)) for number in products))
+    sql = "SELECT 1 FROM prices WHERE list = ? AND variant = ?"
+    variants = dict.fromkeys(id for each in named for id in each["variants"])
+    return sorted(id for id in variants if state.one(sql, doc["id"], id))
+
+
+def _products(tree: Any) -> list[str] | None:
+    """Return the products that a search asks for and nothing else; None for another search."""
+    kind, inner = tree or ("", ())
+    terms = [inner] if kind == "term" else [each for _, each in inner] if kind == "or" else []
+    found = [term.value for term in terms if isinstance(term, Term) and _names_product(term)]
+    return found if terms and len(found) == len(terms) else None
+
+
+def _names_product(term: Term) -> bool:
+    return (term.field, term.op) == ("product_id", "") and term.value.isdecimal()
 
 
 def _fits(variant: Doc, tree: Any) -> bool:
@@ -181,7 +203,9 @@ def _add(state: State, priceListId: str, prices: list[Doc]) -> Doc:  # noqa: N80
     found = []
     for each in prices:  # the last one of a variant wins (recorded)
         compare = each.get("compareAtPrice")
-        row = (money(each["price"]["amount"]), money(compare["amount"]) if compare else None)
+        code = each["price"]["currencyCode"]
+        shown = money(compare["amount"], code) if compare else None
+        row = (money(each["price"]["amount"], code), shown)
         sql = "INSERT OR REPLACE INTO prices VALUES (?, ?, ?, ?)"
         state.run(sql, held["id"], each["variantId"], *row)
         found.append(_price(state, held, state.get(each["variantId"]) or {}))

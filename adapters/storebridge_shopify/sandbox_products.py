@@ -17,9 +17,14 @@ __all__ = ["PRODUCTS", "item_of", "money", "of_product", "option_names", "title_
 ONLY_OPTION, ONLY_VALUE = "Title", "Default Title"
 
 
-def money(value: Any) -> str:
-    """Return an amount as the platform writes it: "29.9" is "29.90"."""
-    return f"{Decimal(str(value)):.2f}"
+#: How many digits a currency has behind the point where it isn't two (ISO 4217).
+_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
+           "CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "PYG": 0, "VND": 0}  # fmt: skip
+
+
+def money(value: Any, code: str = "EUR") -> str:
+    """Return an amount as the platform writes it: "29.9" is "29.90" in euros, rounded."""
+    return f"{Decimal(str(value)):.{_DIGITS.get(code, 2)}f}"
 
 
 def currency(state: State) -> str:

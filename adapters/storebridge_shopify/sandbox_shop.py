@@ -85,13 +85,12 @@ def _market(state: State, name: str, currency: str, countries: Sequence[str]) ->
 
 @field("QueryRoot", "shop")
 def _shop(_root: Any, info: Info) -> Doc:
-    shop: Doc = info.context.fact("shop")
-    return shop
+    return {**info.context.fact("shop"), "myshopifyDomain": info.context.option("host")}
 
 
 @field("QueryRoot", "currentAppInstallation")
 def _installation(_root: Any, info: Info) -> Doc:
-    scopes = [{"handle": handle} for handle in info.context.fact("scopes")]
+    scopes = [{"handle": handle} for handle in sorted(info.context.scopes)]
     return {"id": gid("AppInstallation", 1), "accessScopes": scopes}
 
 

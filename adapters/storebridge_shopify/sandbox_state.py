@@ -66,9 +66,16 @@ SWITCHES: Mapping[str, Any] = {
     "search_lag": 0.0,  # seconds until a search knows of a change
     "first_line": 0,  # __lineNumber of the first line of a bulk file
     "bulk_rate": 0.0,  # lines of a bulk file per second, 0: 500 with each request
-    "bulk_fails_at": -1,  # after so many lines a bulk operation fails
+    "bulk_ends": [],  # how the next bulk operations end, see sandbox_bulk
+    "bulk_spoils": [],  # what befalls the lines of their results
+    "bulk_cuts": [],  # and what part of its file each download brings
     "dead_urls": ["dead.example"],  # pictures whose address has one of these can't be fetched
     "troubles": [],  # what goes wrong with the next requests, see sandbox_trouble
+    "token_troubles": [],  # and with those for tokens
+    "declines": False,  # whether the person at the shop says no to the app
+    "redirects": ["http://127.0.0.1:"],  # how the app's redirect URLs begin
+    "host": "sandbox.myshopify.com",
+    "deprecated": "",  # why the calls of a request are deprecated
     "versions": ["2026-04", "2026-07", "2026-10"],
 }
 
@@ -108,12 +115,13 @@ class State:
         rate: float = 100.0,
     ) -> None:
         """Open or make the state; `rate` is the plan's points per second, Standard by default."""
-        self.clock, self.lock, self.rate = clock, RLock(), rate
+        self.clock, self.lock = clock, RLock()
         self.buckets: dict[str, Bucket] = {}
         self.db = sqlite3.connect(path or ":memory:", check_same_thread=False, timeout=30)
         # A killed process loses nothing without syncing; only a power cut would.
         self.db.executescript(f"PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; {_SCHEMA}")
         self._switches: dict[str, Any] = {**SWITCHES, **self.fact("switches", {})}
+        self.rate = float(self.fact("rate", rate))  # a stored shop may have a plan of its own
         self.calls = 0
         """How many requests the shop has had."""
         self.url = ""

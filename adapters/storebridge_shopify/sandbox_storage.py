@@ -20,6 +20,7 @@ def stored(state: State, path: str, request: Request) -> Response:
         body = state.one("SELECT body FROM files WHERE name = ?", name)
         if body is None:
             return _xml(404, "NoSuchKey")
+        body = bytes(body)[: int(len(body) * _share(state))]
         return Response(status=200, headers={"content-type": "application/jsonl"}, body=bytes(body))
     if not path.startswith("/staged/") or request.method not in ("PUT", "POST"):
         return _xml(405, "MethodNotAllowed")
@@ -39,6 +40,14 @@ def stored(state: State, path: str, request: Request) -> Response:
     if request.method == "PUT":
         return Response(status=200)
     return _xml(201, "PostResponse")
+
+
+def _share(state: State) -> float:
+    """Return what part of its file this download brings."""
+    first, *others = state.option("bulk_cuts") or [1.0]
+    if state.option("bulk_cuts"):
+        state.switch(bulk_cuts=others)
+    return float(first)
 
 
 def _form(request: Request) -> tuple[dict[str, str], bytes, str]:

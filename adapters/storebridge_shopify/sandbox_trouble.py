@@ -1,7 +1,7 @@
 """What goes wrong between a client and the shop, on demand.
 
-The switch `troubles` holds what happens to the next requests for GraphQL, each entry
-`"<kind>"` or `"<kind>*3"` (three times):
+The switch `troubles` holds what happens to the next requests for GraphQL, `token_troubles` to
+the next ones for tokens, each entry `"<kind>"` or `"<kind>*3"` (three times):
 
 * before the work: `too_many` (429 with Retry-After), `bad_gateway` (502 with HTML),
   `unavailable` (503), `frozen` (402), `locked` (423), `security` (430), `internal`
@@ -26,14 +26,14 @@ _PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502</h1></b
 _STATUS = {"unavailable": 503, "frozen": 402, "locked": 423, "security": 430}
 
 
-def next_trouble(state: State) -> str:
+def next_trouble(state: State, switch: str = "troubles") -> str:
     """Return what happens to this request, and count it down; "" for nothing."""
-    planned = list(state.option("troubles"))
+    planned = list(state.option(switch))
     if not planned:
         return ""
     kind, _, count = planned[0].partition("*")
     left = int(count or 1) - 1
-    state.switch(troubles=([f"{kind}*{left}"] if left else []) + planned[1:])
+    state.switch(**{switch: ([f"{kind}*{left}"] if left else []) + planned[1:]})
     return str(kind)
 
 

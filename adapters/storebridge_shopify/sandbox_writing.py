@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from storebridge_shopify.sandbox_fields import Refused, TopError, user_error
-from storebridge_shopify.sandbox_products import item_of, money
+from storebridge_shopify.sandbox_products import currency, item_of, money
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
 __all__ = [
@@ -197,7 +197,8 @@ def add_variant(state: State, product: Doc, values: list[Doc], levels: Levels | 
 
 def change_variant(state: State, variant: Doc, given: Doc, path: Path) -> list[Doc]:
     """Set what an input gives for a variant and its item; return the user errors."""
-    errors = _prices(variant, given, path)
+    code = currency(state)
+    errors = _prices(variant, given, path, code)
     for name in ("barcode", "taxable", "inventoryPolicy"):
         if name in given and (given[name] is not None or name == "barcode"):
             variant[name] = given[name] or None if name == "barcode" else given[name]
@@ -206,7 +207,7 @@ def change_variant(state: State, variant: Doc, given: Doc, path: Path) -> list[D
         own["sku"] = given["sku"]
     item = item_of(state, variant)
     if own:
-        errors += change_item(item, own, (*path, "inventoryItem"))
+        errors += change_item(item, own, (*path, "inventoryItem"), code)
     variant["sku"] = item["sku"]
     if errors:
         return errors
@@ -218,7 +219,7 @@ def change_variant(state: State, variant: Doc, given: Doc, path: Path) -> list[D
     return []
 
 
-def _prices(variant: Doc, given: Doc, path: Path) -> list[Doc]:
+def _prices(variant: Doc, given: Doc, path: Path, code: str) -> list[Doc]:
     errors = []
     for name, word in (("price", "Price"), ("compareAtPrice", "Compare at price")):
         if name not in given:
@@ -235,7 +236,7 @@ def _prices(variant: Doc, given: Doc, path: Path) -> list[Doc]:
             text = f"must be less than {_MOST_MONEY}"
             errors.append(user_error((*path, name), text, "INVALID_INPUT"))
         else:
-            variant[name] = money(amount)
+            variant[name] = money(amount, code)
     return errors
 
 
@@ -251,7 +252,7 @@ def number(value: Any) -> Decimal:
         raise TopError("INVALID_VARIABLE", f"invalid decimal '{value}'") from None
 
 
-def change_item(item: Doc, given: Doc, path: Path) -> list[Doc]:
+def change_item(item: Doc, given: Doc, path: Path, code: str) -> list[Doc]:
     """Set what an input gives for an inventory item; return the user errors."""
     errors = []
     for name in ("tracked", "requiresShipping"):
@@ -266,7 +267,7 @@ def change_item(item: Doc, given: Doc, path: Path) -> list[Doc]:
             text = "Cost per item must be greater than or equal to 0"
             errors.append(user_error((*path, "cost"), text, "GREATER_THAN_OR_EQUAL_TO"))
         else:
-            item["cost"] = None if cost is None else money(cost)
+            item["cost"] = None if cost is None else money(cost, code)
     code = item["harmonizedSystemCode"]
     if code and not re.fullmatch(r"\d{6,13}", code):
         text = "Harmonized system code must be a number between six and thirteen digits"

@@ -10,15 +10,7 @@ from storebridge.adapter import Fit
 from storebridge.errors import AccessDenied, NotSupported
 from storebridge.models import Record
 
-__all__ = ["Need", "Scopes", "lacking", "reading"]
-
-#: What each kind needs to be read.
-_READING: Mapping[str, str] = {
-    "product": "read_products",
-    "collection": "read_products",
-    "customer": "read_customers",
-    "order": "read_orders",
-}
+__all__ = ["SCOPES", "Need", "Scopes", "lacking", "missing", "reading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +21,34 @@ class Need:
     operation: str
 
 
+#: What each kind needs to be read.
+_READING: Mapping[str, str] = {
+    "product": "read_products",
+    "collection": "read_products",
+    "customer": "read_customers",
+    "order": "read_orders",
+    "discount": "read_discounts",
+    "redirect": "read_online_store_navigation",
+}
+#: What is read only where a scope allows it, and is left out of records otherwise; by kind.
+_READING_PARTS: Mapping[str, tuple[Need, ...]] = {
+    "product": (
+        Need("read_inventory", "reading stock levels"),
+        Need("read_locations", "reading locations"),
+        Need("read_markets", "reading the prices of markets"),
+        Need("read_publications", "reading sales channels"),
+        Need("read_translations", "reading translations"),
+        Need("read_locales", "reading the shop's languages"),
+    ),
+    "collection": (Need("read_publications", "reading sales channels"),),
+    "order": (
+        Need("read_customers", "reading buyers"),
+        Need("read_locations", "reading locations"),
+        Need("read_all_orders", "reading orders older than 60 days"),
+    ),
+}
+#: Shopify gives it to an app on application only, so that nobody is asked for it.
+_ON_APPLICATION = "read_all_orders"
 #: What writing the fields of a kind needs, by the beginning of their path; the longest counts.
 _WRITING: Mapping[str, Mapping[str, Need]] = {
     "product": {
@@ -50,6 +70,39 @@ _WRITING: Mapping[str, Mapping[str, Need]] = {
     "order": {
         "": Need("write_orders", "orderUpdate"),
         "fulfillments": Need("write_merchant_managed_fulfillment_orders", "fulfillmentCreate"),
+    },
+    "discount": {"": Need("write_discounts", "discountCodeBasicCreate")},
+    "redirect": {"": Need("write_online_store_navigation", "urlRedirectCreate")},
+}
+#: The other operations that write a kind, by the scope that they need.
+_ALSO: Mapping[str, Mapping[str, str]] = {
+    "product": {
+        "write_products": "productVariantsBulkUpdate productReorderMedia productVariantDetachMedia "
+        "priceListFixedPricesAdd metafieldsSet metafieldsDelete productDelete",
+        "write_files": "fileUpdate",
+        "write_inventory": "inventoryActivate",
+        "write_publications": "publishableUnpublish",
+        "write_translations": "translationsRemove",
+    },
+    "collection": {
+        "write_products": "collectionUpdate collectionAddProductsV2 collectionRemoveProducts "
+        "collectionReorderProducts metafieldsSet metafieldsDelete collectionDelete",
+        "write_publications": "publishableUnpublish",
+        "write_translations": "translationsRemove",
+    },
+    "customer": {"write_customers": "customerSmsMarketingConsentUpdate customerDelete"},
+    "order": {
+        "write_orders": "orderCreate orderOpen orderClose orderCancel orderDelete",
+        "write_merchant_managed_fulfillment_orders": "fulfillmentTrackingInfoUpdate",
+    },
+    "discount": {
+        "write_discounts": "discountCodeBasicUpdate discountCodeFreeShippingCreate "
+        "discountCodeFreeShippingUpdate discountRedeemCodeBulkAdd "
+        "discountCodeRedeemCodeBulkDelete discountCodeDelete discountAutomaticDelete"
+    },
+    "redirect": {
+        "write_online_store_navigation": "urlRedirectUpdate urlRedirectImportCreate "
+        "urlRedirectImportSubmit urlRedirectDelete"
     },
 }
 
@@ -79,7 +132,7 @@ class Scopes:
         """
         if not self.has(scope):
             raise AccessDenied(
-                f"the token lacks the scope {scope}, which {operation} needs",
+                f"the token lacks the scope {scope}, which {operation} needs.",
                 code="ACCESS_DENIED",
                 remedy=f"Give the app the scope {scope}, and install it again.",
             )
@@ -108,6 +161,32 @@ def lacking(record: Record, paths: Iterable[str], scopes: Scopes) -> Iterator[Fi
         need = needs[match]
         message = f"the token lacks the scope {need.scope}, which {need.operation} needs"
         yield Fit(record.kind, record.label, path, message, "access scopes of the Admin API")
+
+
+def missing(scopes: Scopes, kind: str = "") -> tuple[str, ...]:
+    """Return what a token may not do, each scope with what needs it; of one kind, or of all."""
+    lacks: dict[str, dict[str, None]] = {}
+    for need in _needs(kind):
+        if not scopes.has(need.scope):
+            lacks.setdefault(need.scope, {})[need.operation] = None
+    return tuple(f"no scope {scope}, for {', '.join(found)}" for scope, found in lacks.items())
+
+
+def _needs(kind: str = "") -> Iterator[Need]:
+    for each in (kind,) if kind else _READING:
+        if each in _READING:
+            yield Need(_READING[each], f"reading {each}s")
+        yield from _READING_PARTS.get(each, ())
+        yield from _WRITING.get(each, {}).values()
+        for scope, operations in _ALSO.get(each, {}).items():
+            yield from (Need(scope, operation) for operation in operations.split())
+
+
+_WANTED = {need.scope for need in _needs()} - {_ON_APPLICATION}
+#: What a person is asked to allow an app that is to do all this; writing includes reading.
+SCOPES: tuple[str, ...] = tuple(
+    sorted(each for each in _WANTED if each.replace("read_", "write_", 1) not in _WANTED - {each})
+)
 
 
 def _covers(start: str, path: str) -> bool:

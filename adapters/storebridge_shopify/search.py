@@ -17,7 +17,7 @@ DEBUG = {"shopify-search-query-debug": "1"}
 
 #: The filters that are used, by connection (the schema's descriptions of the argument `query`).
 _FILTERS = frozenset(
-    {"handle", "id", "product_id", "sku", "status", "updated_at", "email", "phone", "name"}
+    {"handle", "id", "product_id", "sku", "status", "updated_at", "email", "phone", "name", "path"}
 )
 #: The index lags behind what was written: this much earlier is asked for.
 _OVERLAP = timedelta(minutes=2)

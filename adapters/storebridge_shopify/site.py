@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from storebridge.errors import Rejected
+from storebridge.errors import ConfigError, Rejected
 from storebridge.flow import Flow
 from storebridge.models import Address, Location, Market, Money, StoreInfo
 from storebridge.models.units import WeightUnit
 from storebridge_shopify.graphql import Doc, call, drained
 from storebridge_shopify.scopes import Scopes
 
-__all__ = ["WEIGHTS", "Facts", "PriceList", "Shop"]
+__all__ = ["WEIGHTS", "Facts", "Items", "PriceList", "Shop"]
 
 WEIGHTS: Mapping[str, WeightUnit] = {
     "KILOGRAMS": "kg",
@@ -25,6 +25,9 @@ WEIGHTS: Mapping[str, WeightUnit] = {
     "POUNDS": "lb",
     "OUNCES": "oz",
 }
+
+#: So many variants' items are kept, and half as many at least: those of what is under way.
+_ITEMS = 20_000
 
 
 class PriceList(NamedTuple):
@@ -117,13 +120,45 @@ class Facts:
         return format(money.amount, "f")
 
 
+class Items:
+    """The inventory items of the variants that were seen last, which never change.
+
+    They are kept as numbers, which take a third of the memory.
+    """
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._new: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+
+    def learn(self, variant: str, item: str) -> None:
+        """Keep the item of a variant; the oldest half is forgotten where there are too many."""
+        if len(self._new) >= _ITEMS:
+            self._new, self._old = {}, self._new
+        self._new[_number(variant)] = _number(item)
+
+    def get(self, variant: str) -> str:
+        """Return the item of a variant, "" where it isn't known."""
+        number = _number(variant)
+        item = self._new.get(number) or self._old.get(number)
+        return f"gid://shopify/InventoryItem/{item}" if item else ""
+
+    def __contains__(self, variant: object) -> bool:
+        return isinstance(variant, str) and bool(self.get(variant))
+
+
+def _number(gid: str) -> int:
+    return int(gid.rpartition("/")[2] or 0)
+
+
 @dataclass
 class Shop:
     """What is known of a shop so far."""
 
     facts: Facts | None = None
-    items: dict[str, str] = field(default_factory=dict)
-    """The inventory item of each variant that was seen; it never changes."""
+    items: Items = field(default_factory=Items)
+    host: str = ""
+    """Where it was asked for; "" where that says nothing (a sandbox on this machine)."""
 
     def known(self) -> Flow[Facts]:
         """Return the facts, asked for once."""
@@ -136,8 +171,10 @@ class Shop:
 
         Raises:
             AccessDenied: if the token lacks a scope without which nothing works.
+            ConfigError: if another shop answers: this one was renamed, or the token is another's.
         """
         data = yield from call("shop")
+        self._check(data["shop"]["myshopifyDomain"])
         scopes = Scopes.of(
             each["handle"] for each in data["currentAppInstallation"]["accessScopes"]
         )
@@ -158,6 +195,13 @@ class Shop:
             scopes=scopes,
         )
         return self.facts
+
+    def _check(self, answered: str) -> None:
+        if self.host and answered != self.host:
+            raise ConfigError(
+                f"{self.host} answers as another shop, {answered}, so nothing was read or written. "
+                f"If that one is meant, give its address: shopify://{answered}"
+            )
 
     def _all(self, name: str, scopes: Scopes, *any_of: str) -> Flow[list[Doc]]:
         """Return all there is of a kind, nothing where no scope allows to look."""

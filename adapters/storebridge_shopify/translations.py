@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from storebridge.adapter import Change
 from storebridge.errors import NotFound, Rejected
 from storebridge.flow import Flow
 from storebridge.models import Product, Translation
-from storebridge_shopify.graphql import Doc, call
+from storebridge_shopify.graphql import Doc, call, document
 from storebridge_shopify.records import mutate
 from storebridge_shopify.site import Facts
 
-__all__ = ["read", "write"]
+__all__ = ["calls", "digests", "read", "write"]
 
 #: The keys of a resource's texts, by our names of the fields.
 _KEYS = {
@@ -59,26 +59,50 @@ def write(change: Change[Product], facts: Facts) -> Flow[None]:
     Raises:
         Rejected: for a field that can't be translated, or has no text to translate.
     """
-    resource = change.record_id
-    wanted = change.desired.translations
-    if wanted:
-        nodes = yield from _resources([resource], wanted[0].locale)
-        if not nodes:
-            raise NotFound(f"there is nothing to translate of {resource}")
-        digests = {each["key"]: each["digest"] for each in nodes[0]["translatableContent"]}
-        rows = [_row(each, digests) for each in wanted]
-        for start in range(0, len(rows), _MOST):
-            variables = {"resourceId": resource, "translations": rows[start : start + _MOST]}
-            yield from mutate("translations_register", "translationsRegister", variables, change)
+    known = yield from digests([change])
+    for name, variables in calls(change, known):
+        yield from mutate(name, document(name).mutation, variables, change)
+
+
+def digests(changes: Sequence[Change[Product]]) -> Flow[dict[str, dict[str, str]]]:
+    """Return the digests of what some products have to translate: by product, by key."""
+    wanted = [each for each in changes if each.desired.translations]
+    if not wanted:
+        return {}
+    locale = wanted[0].desired.translations[0].locale
+    return {
+        node["resourceId"]: {each["key"]: each["digest"] for each in node["translatableContent"]}
+        for node in (yield from _resources([each.record_id for each in wanted], locale))
+    }
+
+
+def calls(
+    change: Change[Product], known: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, Doc]]:
+    """Yield the calls that make a change: documents and their variables.
+
+    Raises:
+        NotFound: if there is nothing to translate.
+        Rejected: for a field that can't be translated, or has no text to translate.
+    """
+    resource, wanted = change.record_id, change.desired.translations
+    if wanted and resource not in known:
+        raise NotFound(f"there is nothing to translate of {resource}")
+    rows = [_row(each, known[resource]) for each in wanted]
+    for start in range(0, len(rows), _MOST):
+        piece = {"resourceId": resource, "translations": rows[start : start + _MOST]}
+        yield "translations_register", piece
     for key in change.removed.get("translations", ()):
         locale, _, name = key.partition(":")
-        gone = {"resourceId": resource, "keys": [_key(name)], "locales": [locale]}
-        yield from mutate("translations_remove", "translationsRemove", gone, change)
+        yield (
+            "translations_remove",
+            {"resourceId": resource, "keys": [_key(name)], "locales": [locale]},
+        )
 
 
-def _row(wanted: Translation, digests: Doc) -> Doc:
+def _row(wanted: Translation, known: Mapping[str, str]) -> Doc:
     key = _key(wanted.field)
-    if not digests.get(key):
+    if not known.get(key):
         raise Rejected(
             f"{wanted.field} is empty, so it can't be translated",
             fields={"translations": wanted.field},
@@ -88,7 +112,7 @@ def _row(wanted: Translation, digests: Doc) -> Doc:
         "locale": wanted.locale,
         "key": key,
         "value": wanted.value,
-        "translatableContentDigest": digests[key],
+        "translatableContentDigest": known[key],
     }
 
 

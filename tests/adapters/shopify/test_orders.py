@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.adapters.shopify.buyer import DOCUMENTS
 from tests.adapters.shopify.shop import Handler, Shop, eur, operation, tee
 
+import storebridge
 from storebridge.adapter import Change, Query
 from storebridge.errors import OutcomeUnknown
 from storebridge.flow import Request, Response
 from storebridge.models import (
+    Address,
+    Adjustment,
+    Amount,
     Customer,
+    Discount,
     Fulfillment,
     FulfillmentLine,
+    LineItem,
     Money,
     Option,
     Order,
+    Payment,
     Product,
+    ShippingLine,
+    TaxLine,
     Variant,
 )
 from storebridge.testing.rig import creation
@@ -209,15 +220,354 @@ def test_a_parcel_whose_answer_is_lost_is_not_sent_again(number: str, status: st
     assert len(shop.read(id_, "order").fulfillments) == 1
 
 
-def test_no_order_is_made_or_deleted_and_the_reason_is_given() -> None:
+def elsewhere(**fields: Any) -> Order:
+    """An order of another shop: two lines, one of a product of ours, shipping, tax, a discount."""
+    tax = TaxLine(title="MwSt", rate="0.19", amount=amount("7.15"))
+    gone = LineItem(sku="GONE", title="Hat", quantity=1, unit_price=amount("5.00"))
+    ours = LineItem(
+        sku="tee-M", title="Old tee", variant_title="M", quantity=2, unit_price=amount("19.90"),
+        properties={"Engraving": "Ada"},
+    )  # fmt: skip
+    values = {
+        "number": "WC-7",
+        "email": "Ada@example.com",
+        "currency": "EUR",
+        "line_items": (ours, gone),
+        "shipping_lines": (ShippingLine(title="Post", code="post", price=amount("4.90")),),
+        "taxes": (tax,),
+        "prices_include_tax": True,
+        "discount_codes": ("TEN",),
+        "discount_total": amount("4.48"),
+        "payments": (Payment(gateway="cash", status="paid", amount=amount("45.22")),),
+        "payment_status": "paid",
+        "total": amount("45.22"),
+        "created_at": datetime(2019, 5, 6, 7, 8, 9, tzinfo=UTC),
+        "note": "Ring twice",
+        "tags": ("b", "a"),
+        **fields,
+    }
+    return Order.model_validate(values)
+
+
+def amount(text: str) -> Amount:
+    return Amount(shop=eur(text))
+
+
+def test_an_order_from_elsewhere_is_made_as_it_was() -> None:
+    shop = Shop(notify_customers=True)
+    [buyer] = shop.create(Customer(email="ada@example.com"))
+    [product] = shop.create(tee())
+    variant = shop.read(product).variants[1]
+    desired = elsewhere()
+    assert list(shop.adapter.records("order").check(desired)) == []
+    [id_] = shop.create(desired)
+    order = shop.read(id_, "order")
+    assert (order.number, order.customer_id, order.payment_status) == ("WC-7", buyer, "paid")
+    assert order.created_at == desired.created_at
+    ours, gone = order.line_items
+    assert (ours.variant_id, ours.title, ours.variant_title) == (variant.id, "Old tee", "M")
+    assert (ours.unit_price, ours.properties) == (amount("19.90"), {"Engraving": "Ada"})
+    assert (gone.variant_id, gone.sku, gone.title) == ("", "GONE", "Hat")
+    assert order.total == desired.total
+    assert (order.discount_total, order.discount_codes) == (amount("4.48"), ("TEN",))
+    assert [(each.title, each.rate) for each in order.taxes] == [("MwSt", "0.19")]
+    assert [(each.kind, each.gateway) for each in order.payments] == [("sale", "cash")]
+    assert (order.note, order.tags) == ("Ring twice", ("a", "b"))
+    assert order.metafields == ()
+
+
+def test_what_the_token_may_not_see_isnt_looked_for_when_an_order_is_made() -> None:
+    shop = Shop()
+    shop.sandbox.switch(scopes=["write_orders", "read_products"])
+    shop.engine.run(shop.adapter.info())
+    shop.sent.clear()
+    [outcome] = shop.write("order", creation(elsewhere()))
+    assert outcome.status.value == "applied"
+    assert shop.operations == ["OrderKeyDefine", "VariantsBySku", "OrderCreate"]
+
+
+def test_an_order_from_elsewhere_touches_no_stock_and_nobody_is_told() -> None:
+    shop = Shop(notify_customers=True)
+    shop.create(tee())
+    shop.write("order", creation(elsewhere()))
+    [sent] = shop.variables("OrderCreate")
+    assert sent["options"] == {
+        "inventoryBehaviour": "BYPASS",
+        "sendReceipt": False,
+        "sendFulfillmentReceipt": False,
+    }
+
+
+@pytest.mark.parametrize("key", ["", "old-7"])
+def test_an_order_whose_answer_is_lost_is_made_once(key: str) -> None:
+    gone: list[str] = []
+
+    def lose(request: Request, sandbox: Handler) -> Response:
+        answer = sandbox(request)
+        assert isinstance(request.body, bytes)
+        if operation(json.loads(request.body)) == "OrderCreate" and not gone:
+            gone.append("OrderCreate")
+            raise OutcomeUnknown("gone")
+        return answer
+
+    shop = Shop(lose)
+    shop.sandbox.switch(search_lag=3600)
+    change = creation(elsewhere(key=key) if key else elsewhere())
+    [outcome] = shop.write("order", change)
+    assert outcome.status.value == "applied"
+    assert shop.operations.count("OrderCreate") == 1
+    [again] = shop.write("order", change, uncertain=frozenset({change.id}))
+    assert (again.status.value, again.id) == ("applied", outcome.id)
+    page = shop.engine.run(shop.adapter.records("order").page(Query(), ""))
+    assert [each.id for each in page.records] == [outcome.id]
+    assert page.records[0].key == key
+
+
+def test_the_shop_itself_refuses_a_second_order_of_a_name() -> None:
+    shop = Shop()
+    shop.sandbox.switch(search_lag=3600)
+    shop.create(elsewhere())
+    [outcome] = shop.write("order", creation(elsewhere(note="Another")))
+    assert outcome.status.value == "failed"
+    assert "already been taken" in outcome.message
+
+
+def test_an_order_of_the_same_name_is_not_taken_for_the_one_that_was_lost() -> None:
+    shop = Shop()
+    shop.create(elsewhere(note="Somebody else's"))
+    change = creation(elsewhere())
+    [outcome] = shop.write("order", change, uncertain=frozenset({change.id}))
+    assert outcome.status.value == "unknown"
+    assert "OrderCreate" not in shop.operations
+
+
+def test_orders_are_found_by_the_name_that_they_were_made_under_at_once() -> None:
+    shop = Shop()
+    shop.sandbox.switch(search_lag=3600)
+    first, second = shop.create(elsewhere(), elsewhere(number="WC-8", key="old-8"))
+    records = shop.adapter.records("order")
+    found = shop.engine.run(records.fetch(["number:WC-7", "key:old-8", "key:none"], None))
+    assert [each.id for each in found] == [first, second]
+    shop.update(second, Order(key="old-9"))
+    [found] = shop.engine.run(records.fetch(["key:old-8", "key:old-9"], None))
+    assert (found.id, found.key) == (second, "old-9")
+
+
+def test_without_a_definition_no_order_is_found_and_none_missing() -> None:
+    shop = Shop()
+    assert shop.engine.run(shop.adapter.records("order").fetch(["key:none"], None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"total": amount("45.23")}, "total"),
+        ({"status": "failed"}, "status"),
+        ({"line_items": (LineItem(title="A", quantity=1),) * 251, "total": None}, "line_items"),
+        ({"cancel_reason": "weather"}, "cancel_reason"),
+        ({"payment_status": "overdue"}, "payment_status"),
+        ({"payments": (Payment(kind="refund", status="success", amount=amount("1")),)}, "payments"),
+        ({"adjustments": (Adjustment(kind="fee", amount=amount("1.00")),)}, "adjustments"),
+    ],
+)
+def test_what_the_call_cant_carry_is_told_before(fields: dict[str, Any], path: str) -> None:
+    shop = Shop()
+    found = shop.adapter.records("order").check(elsewhere(**fields))
+    assert [fit.field for fit in found] == [path]
+
+
+def test_discounts_of_lines_become_one_and_the_sum_stays() -> None:
+    shop = Shop()
+    off = (Adjustment(title="Sale", amount=amount("2.00")),)
+    line = LineItem(title="A", quantity=3, total=amount("30.00"), adjustments=off)
+    desired = elsewhere(
+        line_items=(line, line), discount_codes=(), discount_total=None, taxes=(),
+        total=amount("60.90"),
+    )  # fmt: skip
+    [fit] = shop.adapter.records("order").check(desired)
+    assert fit.field == "line_items.adjustments"
+    [id_] = shop.create(desired)
+    order = shop.read(id_, "order")
+    assert (order.discount_total, order.discount_codes) == (amount("4.00"), ("Sale",))
+    assert order.total == amount("60.90")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (LineItem(title="A", quantity=1), "isn't known"),
+        (LineItem(title="A", quantity=3, total=amount("10.00")), "more digits"),
+        (LineItem(title="A", quantity=1, unit_price=amount("1.005")), "more digits"),
+    ],
+)
+def test_a_price_that_isnt_known_to_the_cent_is_refused(line: LineItem, words: str) -> None:
+    shop = Shop()
+    [outcome] = shop.write("order", creation(elsewhere(line_items=(line,))))
+    assert words in outcome.message
+    assert "OrderCreate" not in shop.operations
+
+
+def test_an_order_in_two_moneys_keeps_both() -> None:
+    shop = Shop()
+    both = Amount(shop=eur("10.00"), presentment=Money("11.00", "USD"))
+    line = LineItem(title="A", quantity=1, unit_price=both)
+    desired = Order(
+        number="7", currency="EUR", presentment_currency="USD", line_items=(line,),
+        shipping_lines=(ShippingLine(title="Post", price=both),),
+    )  # fmt: skip
+    [id_] = shop.create(desired)
+    order = shop.read(id_, "order")
+    assert order.presentment_currency == "USD"
+    assert order.line_items[0].unit_price == order.shipping_lines[0].price == both
+
+
+def test_what_a_change_of_an_order_takes_is_known_before() -> None:
+    shop = Shop()
+    shop.create(elsewhere(number="first"))  # says what a mark is, once for a shop
+    id_ = sold(shop)
+    line = shop.read(id_, "order").line_items[0].id
+    shop.update(id_, parcel((line, 1)), "publication")
+    [made] = shop.read(id_, "order").fulfillments
+    tracked = Order(fulfillments=(Fulfillment(id=made.id, carrier="UPS"),))
+    for part, desired in (
+        ("core", Order(note="A", shipping_address=Address(city="Kiel"))),
+        ("publication", tracked),
+        ("publication", parcel(number="T-2")),
+        ("publication", Order(status="closed")),
+    ):
+        change = Change(id="1", action="update", part=part, record_id=id_, desired=desired)
+        shop.sent.clear()
+        assert shop.write("order", change)[0].id
+        cost = shop.adapter.records("order").cost(change)
+        assert cost is not None
+        assert cost.requests == len(shop.sent), desired
+    made_anew = creation(elsewhere())
+    shop.sent.clear()
+    shop.write("order", made_anew)
+    cost = shop.adapter.records("order").cost(made_anew)
+    assert cost is not None
+    assert (cost.requests, cost.lines) == (len(shop.sent), 0)
+    assert cost.points == sum(
+        document(name).cost(each["variables"])
+        for name, each in zip(
+            ("variants_by_sku", "customers_by_email", "order_create"), shop.sent, strict=True
+        )
+    )
+
+
+def test_what_stays_as_it_is_once_an_order_is_there_is_refused() -> None:
+    shop = Shop()
+    [id_] = shop.create(elsewhere())
+    outcome = shop.update(id_, Order(line_items=(), note="X"))
+    assert (outcome.cause, "line_items" in outcome.message) == ("rejected", True)
+    assert shop.read(id_, "order").note == "Ring twice"
+
+
+def test_a_shipping_address_is_completed_from_the_one_that_is_there() -> None:
     shop = Shop()
     id_ = sold(shop)
-    [outcome] = shop.write("order", creation(Order(number="#5")))
-    assert outcome.cause == "unsupported"
-    assert "keep the old shop's orders" in outcome.message
-    change = Change(id="1", action="delete", part="core", record_id=id_, desired=Order())
-    assert shop.write("order", change)[0].cause == "unsupported"
-    assert shop.sent == []
+    shop.update(id_, Order(shipping_address=Address(city="Kiel"), phone="+49431555"))
+    order = shop.read(id_, "order")
+    assert (order.shipping_address.city, order.shipping_address.address1) == ("Kiel", "Weg 1")
+    assert order.phone == "+49431555"
+
+
+@pytest.mark.parametrize("notify", [False, True])
+def test_an_order_is_closed_opened_and_cancelled_if_asked_for(notify: bool) -> None:
+    shop = Shop(notify_customers=notify)
+    id_ = sold(shop)
+    for status in ("closed", "completed", "open"):
+        assert shop.update(id_, Order(status=status), "publication").id
+    assert shop.read(id_, "order").status == "open"
+    shop.update(id_, Order(status="cancelled", cancel_reason="fraud"), "publication")
+    order = shop.read(id_, "order")
+    assert (order.status, order.cancel_reason, order.refunds) == ("cancelled", "fraud", ())
+    [sent] = shop.variables("OrderCancel")
+    assert sent == {"id": id_, "reason": "FRAUD", "notify": notify, "restock": True}
+    assert (shop.operations.count("OrderClose"), shop.operations.count("OrderOpen")) == (1, 1)
+    outcome = shop.update(id_, Order(status="open"), "publication")
+    assert (outcome.cause, "cancelled" in outcome.message) == ("rejected", True)
+
+
+def test_what_came_from_elsewhere_gives_no_stock_back() -> None:
+    shop = Shop()
+    [id_] = shop.create(elsewhere())
+    shop.update(id_, Order(status="cancelled"), "publication")
+    [sent] = shop.variables("OrderCancel")
+    assert (sent["restock"], sent["reason"]) == (False, "OTHER")
+
+
+def test_a_cancellation_whose_answer_is_lost_is_one() -> None:
+    gone: list[str] = []
+
+    def lose(request: Request, sandbox: Handler) -> Response:
+        answer = sandbox(request)
+        assert isinstance(request.body, bytes)
+        if operation(json.loads(request.body)) == "OrderCancel" and not gone:
+            gone.append("OrderCancel")
+            raise OutcomeUnknown("gone")
+        return answer
+
+    shop = Shop(lose)
+    id_ = sold(shop)
+    outcome = shop.update(id_, Order(status="cancelled"), "publication")
+    assert outcome.status.value == "applied"
+    assert shop.operations.count("OrderCancel") == 2
+
+
+def test_an_order_that_cant_be_cancelled_is_told_and_stays() -> None:
+    shop = Shop()
+    id_ = sold(shop)
+    shop.update(id_, parcel(), "publication")
+    outcome = shop.update(id_, Order(status="cancelled"), "publication")
+    assert "outstanding fulfillments" in outcome.message
+    assert shop.read(id_, "order").status == "open"
+
+
+@pytest.mark.parametrize("notify", [False, True])
+def test_the_tracking_of_a_parcel_is_changed_and_the_rest_kept(notify: bool) -> None:
+    shop = Shop(notify_customers=notify)
+    id_ = sold(shop)
+    line = shop.read(id_, "order").line_items[0].id
+    shop.update(id_, parcel((line, 1), carrier="DHL"), "publication")
+    [made] = shop.read(id_, "order").fulfillments
+    shop.sent.clear()
+    new = Fulfillment(id=made.id, tracking_numbers=("T-9", "T-10"))
+    for _ in range(2):
+        assert shop.update(id_, Order(fulfillments=(new,)), "publication").id
+    [held] = shop.read(id_, "order").fulfillments
+    assert (held.id, held.tracking_numbers, held.carrier) == (made.id, ("T-9", "T-10"), "DHL")
+    assert held.lines == made.lines
+    [sent] = shop.variables("TrackingUpdate")
+    assert sent["notify"] is notify
+    assert document("tracking_update").cost(sent) == 50  # recorded
+    assert "FulfillmentCreate" not in shop.operations
+
+
+def test_what_is_in_a_parcel_that_is_sent_isnt_changed() -> None:
+    shop = Shop()
+    id_ = sold(shop)
+    line = shop.read(id_, "order").line_items[0].id
+    shop.update(id_, parcel((line, 1)), "publication")
+    [made] = shop.read(id_, "order").fulfillments
+    rows = (FulfillmentLine(line_item_id=line, quantity=2),)
+    outcome = shop.update(
+        id_, Order(fulfillments=(Fulfillment(id=made.id, lines=rows),)), "publication"
+    )
+    assert (outcome.cause, "lines" in outcome.message) == ("rejected", True)
+    other = Fulfillment(id="gid://shopify/Fulfillment/1", carrier="UPS")
+    assert shop.update(id_, Order(fulfillments=(other,)), "publication").cause == "missing"
+
+
+def test_what_a_buyer_ordered_isnt_deleted_what_came_from_elsewhere_is() -> None:
+    shop = Shop()
+    id_ = sold(shop)
+    [made] = shop.create(elsewhere())
+    for each, status in ((id_, "failed"), (made, "applied"), (made, "applied")):
+        change = Change(id="1", action="delete", part="core", record_id=each, desired=Order())
+        assert shop.write("order", change)[0].status.value == status
+    page = shop.engine.run(shop.adapter.records("order").page(Query(), ""))
+    assert [each.id for each in page.records] == [id_]
 
 
 def test_what_a_token_may_not_write_of_an_order_is_named() -> None:
@@ -227,3 +577,28 @@ def test_what_a_token_may_not_write_of_an_order_is_named() -> None:
     shop.engine.run(shop.adapter.info())
     [fit] = shop.adapter.records("order").check(parcel(("gid://shopify/LineItem/1", 1)))
     assert "write_merchant_managed_fulfillment_orders" in fit.message
+
+
+def test_an_order_and_a_coupon_of_woocommerce_go_over_and_nothing_is_left_to_do(
+    tmp_path: Path,
+) -> None:
+    old = storebridge.open("sandbox:woocommerce?memory", state=tmp_path / "old")
+    new = storebridge.open("sandbox:shopify?memory", state=tmp_path / "new")
+    usd = old.info.currency
+    price = Money("10.00", usd)
+    old.products.create(Product(title="Tee", variants=(Variant(sku="T", price=price),)))
+    old.discounts.create(Discount(codes=("ten",), percentage=Decimal(10), usage_limit=5))
+    line = LineItem(sku="T", quantity=2, total=Amount(shop=Money("20.00", usd)))
+    old.orders.create(Order(key="7", currency=usd, status="completed", line_items=(line,)))
+    for number, kind in enumerate(("discount", "order")):
+        records = [each.without("id", "platform_fields") for each in old.items(kind).iter()]
+        plan = new.plan(records, tmp_path / f"{number}.plan")
+        report = plan.apply()
+        assert (report.ok, report.counts["failed"]) == (True, 0), list(report.items())
+        assert new.plan(records, tmp_path / f"{number}-again.plan").is_empty
+    [order] = new.orders.iter()
+    assert (order.key, order.status, order.line_items[0].sku) == ("7", "closed", "T")
+    assert order.total is not None
+    assert order.total.shop == Money("20.00", usd)
+    [discount] = new.discounts.iter()
+    assert (discount.codes, discount.percentage) == (("ten",), Decimal(10))

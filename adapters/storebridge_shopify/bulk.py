@@ -1,0 +1,288 @@
+"""Bulk jobs: started once, followed to their end, their results brought to a file.
+
+An app runs five queries and five mutations at once in a shop (usage/bulk-operations, since
+2026-01); jobs of others, and our own of other runs, are waited for and never touched. A job shows
+neither the file nor the client identifier that it was started with (schema), but its document:
+so the name of the operation in it is what a job is known by when the answer was lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from storebridge.errors import Conflict, OutcomeUnknown, Rejected
+from storebridge.flow import FilePart, Flow, Multipart, Request, RequestKind, send, wait
+from storebridge_shopify.graphql import Doc, call, check, text_of
+
+__all__ = [
+    "Job",
+    "Order",
+    "follow",
+    "look",
+    "mark_of",
+    "named",
+    "save",
+    "start",
+    "under_way",
+    "upload",
+]
+
+#: Seconds between two looks at a job: they grow, since a job of minutes may as well take hours.
+_FIRST, _GROWTH, _LAST = 1.0, 1.5, 60.0
+#: Seconds that a place is waited for, and that a job may take (usage/bulk-operations: 24 hours
+#: for a mutation, ten days for a query).
+_PLACE, _MUTATION, _QUERY = 3_600.0, 90_000.0, 900_000.0
+#: Seconds before each look for a job whose answer was lost.
+_SETTLED = (5.0, 15.0)
+_ENDED = frozenset({"COMPLETED", "FAILED", "CANCELED", "EXPIRED"})
+_FULL = frozenset({"OPERATION_IN_PROGRESS", "LIMIT_REACHED"})
+_BUSY = _FULL | {"INTERNAL_FILE_SERVER_ERROR"}
+#: As many jobs are looked through, newest first, for one of ours.
+_JOBS, _PAGES = 50, 4
+#: Seconds that a file of up to 100 MB may take on its way.
+_TRANSFER = 300.0
+_OPERATION = re.compile(r"^(mutation|query) \w+", re.MULTILINE)
+
+Told = Callable[[int], Flow[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How far a job is, as the shop says."""
+
+    id: str
+    status: str
+    error: str
+    objects: int
+    """The lines that were worked off, of a query those of its result."""
+    roots: int
+    url: str
+    partial: str
+    """Where the results of a job lie that came to no good end."""
+
+    @classmethod
+    def of(cls, doc: Doc) -> Self:
+        """Return the job that an answer shows."""
+        return cls(
+            id=doc["id"],
+            status=doc["status"],
+            error=doc["errorCode"] or "",
+            objects=int(doc["objectCount"]),
+            roots=int(doc["rootObjectCount"]),
+            url=doc["url"] or "",
+            partial=doc["partialDataUrl"] or "",
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it came to its end by itself."""
+        return self.status == "COMPLETED"
+
+    @property
+    def words(self) -> str:
+        """What became of it, for a message."""
+        number = self.id.rpartition("/")[2]
+        return f"job {number} ended as {self.status}{f' ({self.error})' if self.error else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job to start."""
+
+    document: str
+    """"bulk_mutation" or "bulk_query"."""
+    mark: str
+    """The name of its operation, by which it is found again."""
+    variables: Doc
+    covers: tuple[str, ...] = ()
+    """The changes that it makes."""
+
+    @property
+    def root(self) -> str:
+        """The field of the mutation that starts it."""
+        return "bulkOperationRunMutation" if self.covers else "bulkOperationRunQuery"
+
+
+def mark_of(batch: str, *parts: object) -> str:
+    """Return the name of a batch's job: the same when the batch comes again."""
+    digest = hashlib.sha256(batch.encode()).hexdigest()[:24]
+    return "_".join(["Storebridge", digest, *map(str, parts)])
+
+
+def named(document: str, mark: str) -> str:
+    """Return the text of a document for a job, under the name that the job is known by."""
+    lines = (line for line in text_of(document).splitlines() if not line.startswith("#"))
+    return _OPERATION.sub(rf"\1 {mark}", "\n".join(lines), count=1)
+
+
+# -- starting
+
+
+def start(order: Order) -> Flow[tuple[str, bool]]:
+    """Start a job and return its id, and whether it may run twice since an answer was lost.
+
+    After a lost answer the job is looked for before it is asked for again.
+
+    Raises:
+        Conflict: if no place came free.
+        OutcomeUnknown: if the answer was lost twice, and no such job shows.
+        Rejected: if Shopify refuses the document or the file.
+    """
+    try:
+        return (yield from _started(order)), False
+    except OutcomeUnknown:
+        if found := (yield from under_way(order.mark)):
+            return found, False
+    try:
+        return (yield from _started(order)), True
+    except OutcomeUnknown:
+        if found := (yield from under_way(order.mark)):
+            return found, True
+        raise
+
+
+def _started(order: Order) -> Flow[str]:
+    """Start a job as soon as there is a place for it."""
+    for pause in _pauses(_PLACE):
+        data = yield from call(
+            order.document, order.variables, kind=RequestKind.SUBMIT, covers=order.covers
+        )
+        payload = data[order.root]
+        codes = {each["code"] for each in payload["userErrors"]}
+        if not codes & _BUSY:
+            return str(check(payload)["bulkOperation"]["id"])
+        yield from wait(pause, "Shopify has no place for another job yet")
+    if not codes & _FULL:
+        check(payload)
+    raise Conflict(
+        f"no place came free for a bulk job in {_PLACE / 60:.0f} minutes; under way are: "
+        f"{', '.join((yield from _others())) or 'jobs that this app may not see'}",
+        code="OPERATION_IN_PROGRESS",
+        remedy="Wait until they end, or cancel them in whatever started them; then try again.",
+    )
+
+
+def _pauses(limit: float) -> Iterator[float]:
+    """Yield growing waits which together take so many seconds."""
+    pause, gone = _FIRST, 0.0
+    while gone < limit:
+        yield pause
+        gone += pause
+        pause = min(pause * _GROWTH, _LAST)
+
+
+def _listed() -> Flow[list[Doc]]:
+    """Return the newest jobs of this app."""
+    found: list[Doc] = []
+    after: str | None = None
+    for _ in range(_PAGES):
+        data = yield from call("bulk_jobs", {"first": _JOBS, "after": after})
+        found += data["bulkOperations"]["nodes"]
+        info = data["bulkOperations"]["pageInfo"]
+        if not info["hasNextPage"]:
+            break
+        after = str(info["endCursor"])
+    return found
+
+
+def _others() -> Flow[list[str]]:
+    """Return what is under way, in words: which jobs, and since when."""
+    return [
+        f"{each['type'].lower()} {each['id'].rpartition('/')[2]} since {each['createdAt']}"
+        for each in (yield from _listed())
+        if each["status"] not in _ENDED
+    ]
+
+
+def under_way(mark: str) -> Flow[str]:
+    """Return the id of the newest job whose operation's name begins so; "" if none shows.
+
+    Looks twice, since a job may show a moment after it was asked for.
+    """
+    name = re.compile(rf"\b{mark}(_|\b)")
+    for pause in _SETTLED:
+        yield from wait(pause, "a lost answer")
+        for each in (yield from _listed()):
+            if name.search(each["query"]):
+                return str(each["id"])
+    return ""
+
+
+# -- following
+
+
+def look(job_id: str) -> Flow[Job | None]:
+    """Return a job as it is now; None if the shop knows of none."""
+    doc = (yield from call("bulk_job", {"id": job_id}))["bulkOperation"]
+    return Job.of(doc) if doc else None
+
+
+def follow(job_id: str, told: Told, *, query: bool = False) -> Flow[Job | None]:
+    """Return a job once it has ended; None if the shop doesn't know it (any more).
+
+    Args:
+        job_id: which one.
+        told: called with the lines that it has worked off, at each look.
+        query: whether it is a query, which may take longer.
+
+    Raises:
+        OutcomeUnknown: if it is still under way when Shopify should have ended it.
+    """
+    for pause in _pauses(_QUERY if query else _MUTATION):
+        job = yield from look(job_id)
+        if job is None:
+            return None
+        yield from told(job.objects)
+        if job.status in _ENDED:
+            return job
+        yield from wait(pause, f"Shopify works on a job, {job.objects} lines so far")
+    raise OutcomeUnknown(f"bulk job {job_id.rpartition('/')[2]} is under way and doesn't end")
+
+
+# -- files
+
+
+def upload(content: bytes) -> Flow[str]:
+    """Upload the lines of a mutation's variables, and return the path that a job finds them at."""
+    asked = {
+        "resource": "BULK_MUTATION_VARIABLES",
+        "filename": "lines.jsonl",
+        "mimeType": "text/jsonl",
+        "httpMethod": "POST",
+    }
+    payload = check((yield from call("staged_uploads", {"input": [asked]}))["stagedUploadsCreate"])
+    (target,) = payload["stagedTargets"]
+    fields = {each["name"]: each["value"] for each in target["parameters"]}
+    if "key" not in fields:
+        raise Rejected("Shopify named no path for an upload")
+    part = FilePart(
+        name="file", filename=asked["filename"], content=content, media_type=asked["mimeType"]
+    )
+    # No record is touched by a file that lies in wait, so it may be sent as often as it takes.
+    yield from send(
+        Request(
+            method="POST",
+            path=target["url"],
+            body=Multipart(fields=tuple(fields.items()), files=(part,)),
+            foreign=True,
+            timeout=_TRANSFER,
+        )
+    )
+    return str(fields["key"])
+
+
+def save(url: str, name: str) -> Flow[Path]:
+    """Bring a result to the engine's spool under a name, and return where it is.
+
+    Raises:
+        AccessDenied, NotFound: if the address is no longer good; Shopify's are for seven days.
+    """
+    request = Request(method="GET", path=url, save_to=name, foreign=True, timeout=_TRANSFER)
+    response = yield from send(request)
+    assert response.path is not None
+    return response.path
