@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from storebridge.errors import Conflict, OutcomeUnknown, Rejected
-from storebridge.flow import FilePart, Flow, Multipart, Request, RequestKind, send, wait
+from storebridge.errors import Conflict, OutcomeUnknown
+from storebridge.flow import FilePart, Flow, Request, RequestKind, send, wait
 from storebridge_shopify.graphql import Doc, call, check, text_of
+from storebridge_shopify.uploads import TRANSFER, staged
 
 __all__ = [
     "Job",
@@ -44,8 +45,6 @@ _FULL = frozenset({"OPERATION_IN_PROGRESS", "LIMIT_REACHED"})
 _BUSY = _FULL | {"INTERNAL_FILE_SERVER_ERROR"}
 #: As many jobs are looked through, newest first, for one of ours.
 _JOBS, _PAGES = 50, 4
-#: Seconds that a file of up to 100 MB may take on its way.
-_TRANSFER = 300.0
 _OPERATION = re.compile(r"^(mutation|query) \w+", re.MULTILINE)
 
 Told = Callable[[int], Flow[None]]
@@ -249,31 +248,8 @@ def follow(job_id: str, told: Told, *, query: bool = False) -> Flow[Job | None]:
 
 def upload(content: bytes) -> Flow[str]:
     """Upload the lines of a mutation's variables, and return the path that a job finds them at."""
-    asked = {
-        "resource": "BULK_MUTATION_VARIABLES",
-        "filename": "lines.jsonl",
-        "mimeType": "text/jsonl",
-        "httpMethod": "POST",
-    }
-    payload = check((yield from call("staged_uploads", {"input": [asked]}))["stagedUploadsCreate"])
-    (target,) = payload["stagedTargets"]
-    fields = {each["name"]: each["value"] for each in target["parameters"]}
-    if "key" not in fields:
-        raise Rejected("Shopify named no path for an upload")
-    part = FilePart(
-        name="file", filename=asked["filename"], content=content, media_type=asked["mimeType"]
-    )
-    # No record is touched by a file that lies in wait, so it may be sent as often as it takes.
-    yield from send(
-        Request(
-            method="POST",
-            path=target["url"],
-            body=Multipart(fields=tuple(fields.items()), files=(part,)),
-            foreign=True,
-            timeout=_TRANSFER,
-        )
-    )
-    return str(fields["key"])
+    file = FilePart(name="file", filename="lines.jsonl", content=content, media_type="text/jsonl")
+    return (yield from staged(file, "BULK_MUTATION_VARIABLES")).key
 
 
 def save(url: str, name: str) -> Flow[Path]:
@@ -282,7 +258,7 @@ def save(url: str, name: str) -> Flow[Path]:
     Raises:
         AccessDenied, NotFound: if the address is no longer good; Shopify's are for seven days.
     """
-    request = Request(method="GET", path=url, save_to=name, foreign=True, timeout=_TRANSFER)
+    request = Request(method="GET", path=url, save_to=name, foreign=True, timeout=TRANSFER)
     response = yield from send(request)
     assert response.path is not None
     return response.path

@@ -18,12 +18,13 @@ from typing import Any
 
 from storebridge.adapter import Batch, Change
 from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
-from storebridge.flow import FilePart, Flow, Multipart, Outcome, Request, RequestKind, send, wait
+from storebridge.flow import FilePart, Flow, Outcome, RequestKind, wait
 from storebridge.models import Media, Product, Variant
 from storebridge.wire import local_file
 from storebridge_shopify.graphql import Doc, call
 from storebridge_shopify.media_order import places, reorder
 from storebridge_shopify.records import applied, looked, mutate
+from storebridge_shopify.uploads import staged
 
 __all__ = ["Files"]
 
@@ -126,7 +127,7 @@ class Files:
                 new.setdefault(media.element_keys(), media)
         files: list[dict[str, Any]] = [{"id": each, **_alt(given.get(each))} for each in ids]
         for media in new.values():
-            files.append({**(yield from _source(change, media)), **_alt(media)})
+            files.append({**(yield from _source(media)), **_alt(media)})
         return files, list(new.values())
 
     def _known(self, change: Change[Product], media: Media) -> str:
@@ -234,39 +235,21 @@ def _alts(change: Change[Product], files: Sequence[Doc]) -> Flow[None]:
         yield from mutate("file_update", "fileUpdate", {"files": rows}, change)
 
 
-def _source(change: Change[Product], media: Media) -> Flow[dict[str, Any]]:
+def _source(media: Media) -> Flow[dict[str, Any]]:
     """Return what names a new file: its address, or where it was staged."""
     path = local_file(media.url)
     kind = {"contentType": _CONTENT.get(media.media_type, "IMAGE")}
     if path is None:
         return {"originalSource": media.url, **kind}
-    return {"originalSource": (yield from _staged(change, path)), **kind}
+    return {"originalSource": (yield from _staged(path)), **kind}
 
 
-def _staged(change: Change[Product], path: Path) -> Flow[str]:
-    """Upload a file to where Shopify says, and return the address that it is known by then."""
+def _staged(path: Path) -> Flow[str]:
+    """Upload a file, and return the address that it is known by then."""
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     word = _CONTENT.get(media_type.partition("/")[0], "IMAGE")
-    asked = {"filename": path.name, "mimeType": media_type, "resource": word, "httpMethod": "POST"}
-    size = {"fileSize": str(path.stat().st_size)}
-    payload = yield from mutate(
-        "staged_uploads", "stagedUploadsCreate", {"input": [{**asked, **size}]}, change
-    )
-    (target,) = payload["stagedTargets"]
-    fields = tuple((each["name"], each["value"]) for each in target["parameters"])
-    part = FilePart(name="file", filename=path.name, content=path, media_type=media_type)
-    yield from send(
-        Request(
-            method="POST",
-            path=target["url"],
-            kind=RequestKind.SET,
-            body=Multipart(fields=fields, files=(part,)),
-            covers=(change.id,),
-            foreign=True,
-            timeout=300.0,
-        )
-    )
-    return str(target["resourceUrl"])
+    file = FilePart(name="file", filename=path.name, content=path, media_type=media_type)
+    return (yield from staged(file, word)).url
 
 
 def _followed(change: Change[Product], new: Mapping[str, Media]) -> Flow[None]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from storebridge.adapter import Batch, BulkLimits, Change, Cost, Fit, Query
 from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
-from storebridge.flow import Flow, Outcome, RequestKind, progress, remember, report, wait
+from storebridge.flow import FilePart, Flow, Outcome, RequestKind, progress, remember, report, wait
 from storebridge.models import Redirect
 from storebridge_shopify import fields
 from storebridge_shopify.graphql import Doc, call, check, document, drained
@@ -178,10 +178,10 @@ class RedirectRecords(NestedRecords[Redirect]):
         rows.writerow(("Redirect from", "Redirect to"))
         rows.writerows((_path(c.desired.path), c.desired.target) for c in new)
         content = text.getvalue().encode()
-        name, resource = "redirects.csv", "URL_REDIRECT_IMPORT"
-        url = yield from staged(new[0], name, content, resource, "text/csv")
+        file = FilePart("file", "redirects.csv", content, "text/csv")
+        lying = yield from staged(file, "URL_REDIRECT_IMPORT")
         name, root = "redirect_import", "urlRedirectImportCreate"
-        payload = yield from mutate(name, root, {"url": url}, new[0])
+        payload = yield from mutate(name, root, {"url": lying.url}, new[0])
         return str(payload["urlRedirectImport"]["id"])
 
     # -- forms

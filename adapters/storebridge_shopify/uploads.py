@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import NamedTuple
 
-from storebridge.adapter import Change
-from storebridge.flow import FilePart, Flow, Multipart, Request, RequestKind, send
-from storebridge_shopify.records import mutate
+from storebridge.errors import Rejected
+from storebridge.flow import FilePart, Flow, Multipart, Request, send
+from storebridge_shopify.graphql import call, check
 
-__all__ = ["staged"]
+__all__ = ["TRANSFER", "Staged", "staged"]
+
+#: Seconds that a file of up to 100 MB may take on its way.
+TRANSFER = 300.0
 
 
-def staged(
-    change: Change[Any], name: str, content: bytes, resource: str, media_type: str
-) -> Flow[str]:
-    """Upload a file to where Shopify says, and return the address that it is known by then.
+class Staged(NamedTuple):
+    """Where a file lies until a call names it."""
+
+    url: str
+    """The address that media and imports name."""
+    key: str
+    """The path that bulk jobs name."""
+
+
+def staged(file: FilePart, resource: str) -> Flow[Staged]:
+    """Upload a file to where Shopify says, and return what it is known by then.
+
+    No record is touched by a file that lies in wait, so it may be sent as often as it takes.
 
     Args:
-        change: what it is for.
-        name: the file's name.
-        content: its bytes.
+        file: the file; its field is named "file" and comes last, as Shopify asks for.
         resource: what kind of file it is (StagedUploadTargetGenerateUploadResource).
-        media_type: its MIME type.
     """
-    asked = {"filename": name, "mimeType": media_type, "resource": resource, "httpMethod": "POST"}
-    asked["fileSize"] = str(len(content))
-    payload = yield from mutate("staged_uploads", "stagedUploadsCreate", {"input": [asked]}, change)
+    content = file.content
+    size = content.stat().st_size if isinstance(content, Path) else len(content)
+    asked = {
+        "filename": file.filename,
+        "mimeType": file.media_type,
+        "resource": resource,
+        "httpMethod": "POST",
+        "fileSize": str(size),
+    }
+    payload = check((yield from call("staged_uploads", {"input": [asked]}))["stagedUploadsCreate"])
     (target,) = payload["stagedTargets"]
-    fields = tuple((each["name"], each["value"]) for each in target["parameters"])
-    part = FilePart(name="file", filename=name, content=content, media_type=media_type)
+    fields = {each["name"]: each["value"] for each in target["parameters"]}
+    if "key" not in fields:
+        raise Rejected("Shopify named no path for an upload")
+    body = Multipart(fields=tuple(fields.items()), files=(file,))
     yield from send(
-        Request(
-            method="POST",
-            path=target["url"],
-            kind=RequestKind.SET,
-            body=Multipart(fields=fields, files=(part,)),
-            covers=(change.id,),
-            foreign=True,
-            timeout=300.0,
-        )
+        Request(method="POST", path=target["url"], body=body, foreign=True, timeout=TRANSFER)
     )
-    return str(target["resourceUrl"])
+    return Staged(str(target["resourceUrl"]), str(fields["key"]))

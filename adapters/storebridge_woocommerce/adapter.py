@@ -71,7 +71,7 @@ class WooCommerceSettings(BaseModel):
     )
     page_size: int = Field(100, ge=1, le=100, description="Records to a page.")
     batch_size: int = Field(
-        99, ge=1, le=100, description="Records to a request that writes; fewer on slow servers."
+        50, ge=1, le=100, description="Records to a request that writes; fewer on slow servers."
     )
 
     @field_validator("url")

@@ -226,7 +226,7 @@ def kill_children(platform: Platform, edges: int | None, moments: int) -> None:
 
 @posix
 def test_children_killed_over_http(tmp_path: Path) -> None:
-    kill_children(Platform(tmp_path, products=2), edges=4, moments=3)
+    kill_children(Platform(tmp_path, products=2), edges=3, moments=2)
 
 
 @posix

@@ -44,7 +44,7 @@ class WooPlatform(Platform):
 
 @posix
 def test_children_killed_over_http(tmp_path: Path) -> None:
-    kill_children(WooPlatform(tmp_path, products=4), edges=8, moments=4)
+    kill_children(WooPlatform(tmp_path, products=4), edges=4, moments=2)
 
 
 @posix
