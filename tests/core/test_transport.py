@@ -7,18 +7,15 @@ import gzip
 import io
 import itertools
 import logging
-import shutil
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +24,7 @@ from storebridge import errors
 from storebridge.engine import EngineOptions, HttpTransport
 from storebridge.engine.sockets import AsyncBackend, Backend
 from storebridge.flow import FilePart, Multipart, Request, Response
+from tests.certificates import Authority
 
 Act = Callable[[socket.socket], None]
 
@@ -476,30 +474,18 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch, kind):
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make self-signed certificates: one for this machine, one for another name."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    for name, subject in (("good", "IP:127.0.0.1"), ("other", "DNS:other.example")):
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"]
-        command += ["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-        command += ["-addext", f"subjectAltName={subject}"]
-        command += ["-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"]
-        subprocess.run(command, check=True, capture_output=True)
-    return folder
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Signs the certificates of this module's servers."""
+    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize(
-    ("certificate", "bundle", "trusted"),
-    [("good", "good", True), ("good", None, False), ("other", "other", False)],
+    ("name", "known", "trusted"),
+    [("127.0.0.1", True, True), ("127.0.0.1", False, False), ("other.example", True, False)],
 )
-def test_certificates_are_verified(serve, send, certificates, certificate, bundle, trusted):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    files = certificates / f"{certificate}.pem", certificates / f"{certificate}.key"
-    context.load_cert_chain(*files)
-    server = serve(says(http(b"safe")), context)
-    options = EngineOptions(ca_bundle=certificates / f"{bundle}.pem" if bundle else None)
+def test_certificates_are_verified(serve, send, authority, name, known, trusted):
+    server = serve(says(http(b"safe")), authority.context(name))
+    options = EngineOptions(ca_bundle=authority.bundle if known else None)
     url = f"https://127.0.0.1:{server.port}"
     if trusted:
         assert send(url, get(), options).body == b"safe"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.certificates import Authority
 
 from storebridge.cli.app import run
 from storebridge.engine import HandlerTransport
@@ -198,16 +196,23 @@ def test_http_that_is_not_signed_is_not_let_in(check: Check) -> None:
     ids=["REST off", "firewall 403", "firewall 200", "plugin", "no WordPress", "no shop", "closed"],
 )
 def test_what_stands_before_the_shop(
-    check: Check, server: Handler, code: int, cause: str, remedy: str
+    check: Check, impatient: None, server: Handler, code: int, cause: str, remedy: str
 ) -> None:
     out = check(server, code=code)
     assert cause in out
     assert remedy in out
 
 
-def test_a_proxy_that_is_ignored(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no request be sent again: what a refusal is called doesn't depend on it."""
     monkeypatch.setattr("storebridge.engine.retry.Quota.spend", lambda _self: False)
+
+
+def test_a_proxy_that_is_ignored(
+    check: Check, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     out = check(None, code=1, url="https://shop.invalid")
     assert "HTTPS_PROXY is set but not used" in out
     assert "STOREBRIDGE_PROXY" in out
@@ -219,16 +224,9 @@ class _Nothing(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def self_signed(tmp_path: Path) -> Iterator[str]:
+def untrusted(tmp_path: Path) -> Iterator[str]:
     """A server whose certificate nobody vouches for; the fixture is its address."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=shop", "-keyout", str(key)]
-    subprocess.run([*command, "-out", str(certificate)], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context = Authority(tmp_path).context("127.0.0.1")
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
@@ -243,7 +241,7 @@ def self_signed(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_a_certificate_that_is_not_trusted(check: Check, self_signed: str) -> None:
-    out = check(None, code=3, url=self_signed)
+def test_a_certificate_that_is_not_trusted(check: Check, untrusted: str) -> None:
+    out = check(None, code=3, url=untrusted)
     assert "certificate" in out
     assert "STOREBRIDGE_CA_BUNDLE" in out
