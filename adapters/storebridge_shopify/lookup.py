@@ -6,7 +6,8 @@ A look-up by handle sees what was written a moment ago; a search lags behind (re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from unicodedata import normalize
 
 from storebridge.errors import BadAnswer, NotFound
 from storebridge.flow import Flow
@@ -151,16 +152,19 @@ def variants_of(skus: Iterable[str]) -> Flow[dict[str, str]]:
     Raises:
         BadAnswer: as `by_sku`.
     """
+    wanted = list(dict.fromkeys(skus))
     found: dict[str, list[str]] = {}
-    for node in (yield from _variants(list(dict.fromkeys(skus)))):
-        found.setdefault(node["sku"], []).append(node["id"])
-    return {sku: ids[0] for sku, ids in found.items() if len(ids) == 1}
+    for node in (yield from _variants(wanted)):
+        found.setdefault(normalize("NFC", node["sku"]), []).append(node["id"])
+    ids = {sku: found.get(normalize("NFC", sku), ()) for sku in wanted}
+    return {sku: held[0] for sku, held in ids.items() if len(held) == 1}
 
 
-def _variants(skus: Sequence[str]) -> Flow[list[Doc]]:
+def _variants(skus: Iterable[str]) -> Flow[list[Doc]]:
     found: list[Doc] = []
-    for start in range(0, len(skus), _SKUS):
-        piece = skus[start : start + _SKUS]
+    wanted = list(dict.fromkeys(form for sku in skus for form in _forms(sku)))
+    for start in range(0, len(wanted), _SKUS):
+        piece = wanted[start : start + _SKUS]
         query, after = any_of(term("sku", sku) for sku in piece), None
         while True:
             variables = {"first": 250, "after": after, "query": query}
@@ -173,3 +177,14 @@ def _variants(skus: Sequence[str]) -> Flow[list[Doc]]:
                 raise BadAnswer("a search for SKUs brings what has none of them")
             after = data["pageInfo"]["endCursor"]
     return found
+
+
+def _forms(sku: str) -> Iterator[str]:
+    """Yield how a shop may hold a SKU: accents as one sign with their letter, or as their own.
+
+    They look alike and count as one SKU; the search takes them for two.
+    """
+    yield sku
+    if not sku.isascii():
+        yield normalize("NFC", sku)
+        yield normalize("NFD", sku)
