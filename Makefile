@@ -17,8 +17,11 @@ $(READY): pyproject.toml examples/adapter_template/pyproject.toml
 demo: $(READY)  ## Plan, apply, see a conflict and undo, in a store on this machine
 	$(BIN)/storebridge demo
 
+# Processes that tests start would else compile everything anew, where bytecode isn't kept.
+test soak: export PYTHONDONTWRITEBYTECODE =
+
 test: $(READY)  ## Run the tests (the long campaigns as short slices)
-	$(BIN)/python -m pytest -q -n auto -m "not soak"
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not soak"
 
 check: $(READY)  ## Check format, lint, types, layers, secrets and cassettes
 	$(BIN)/ruff format --check .
@@ -35,7 +38,7 @@ bench: $(READY)  ## Measure speed and memory; prints ratios
 	$(BIN)/python benchmarks/run.py
 
 soak: $(READY)  ## Run the long fault and kill campaigns
-	$(BIN)/python -m pytest -q -n auto -m soak
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m soak
 
 readme: $(READY)  ## Write what the commands print into the README and docs
 	$(BIN)/python -m tests.test_readme

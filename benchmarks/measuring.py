@@ -15,7 +15,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-__all__ = ["child", "peak", "served", "slopes"]
+from storebridge import Store
+from storebridge.adapter import Batch, Change
+from storebridge.flow import Status
+from storebridge.models import Product
+
+__all__ = ["child", "peak", "served", "slopes", "write_batches"]
 
 
 @contextmanager
@@ -40,6 +45,24 @@ def child(script: Path, **told: Any) -> float:
         [sys.executable, str(script), *options], check=True, stdout=subprocess.PIPE, text=True
     )
     return float(made.stdout)
+
+
+def write_batches(store: Store, wanted: Sequence[Product]) -> None:
+    """Write products as batches of changes, as applying a plan does, without the plan."""
+    records = store.adapter.records("product")
+    for start in range(0, len(wanted), records.batch_size):
+        changes = tuple(
+            Change(
+                id=each.handle,
+                action="create",
+                part="core",
+                key=f"handle:{each.handle}",
+                desired=each,
+            )
+            for each in wanted[start : start + records.batch_size]
+        )
+        outcomes = store.engine.run_batch(records, Batch(id=f"batch-{start}", changes=changes))
+        assert {each.status for each in outcomes} == {Status.APPLIED}
 
 
 def slopes(

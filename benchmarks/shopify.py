@@ -3,6 +3,7 @@
     python benchmarks/shopify.py                          # everything, with 10,000 products
     python benchmarks/shopify.py --only listing --products 500 --plan Plus
     python benchmarks/shopify.py --only rows --products 1000    # prices and stock
+    python benchmarks/shopify.py --only reading    # as many orders and customers, by pages and jobs
 
 The shop is the adapter's sandbox, whose bucket fills as the platform's does; time is virtual.
 Points and calls are the same on every machine; minutes are upper bounds, since what two threads
@@ -28,13 +29,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from measuring import child, peak, served, slopes
+from measuring import child, peak, served, slopes, write_batches
 
 import storebridge
-from storebridge.adapter import Batch, Change
 from storebridge.engine import HandlerTransport
-from storebridge.flow import Request, Response, Status
-from storebridge.models import InventoryLevel, Money, Option, Product, Variant
+from storebridge.flow import Request, Response
+from storebridge.models import (
+    Address,
+    Customer,
+    InventoryLevel,
+    Money,
+    Option,
+    Product,
+    Variant,
+)
 from storebridge.plan.ways import WayChoice
 from storebridge.store.base import Opening
 from storebridge.testing import VirtualClock
@@ -51,13 +59,15 @@ _ROWS = 250
 _JOB = 81
 _OF_JOBS = ("StagedUploads", "a file up", "BulkMutation", "BulkJob", "a file down")
 _VARIANTS = 5
+#: From so many records on a job reads them.
+_MANY = ShopifySettings.model_fields["bulk_from"].default
 
 
 class Meter:
     """A shop and what was asked of it: requests and points by operation, and refusals."""
 
-    def __init__(self, rate: int, folder: Path) -> None:
-        """Open a new shop; what opening it cost isn't counted."""
+    def __init__(self, rate: int, folder: Path, **values: Any) -> None:
+        """Open a new shop, with some settings; what opening it cost isn't counted."""
         folder.mkdir()
         self.rate, self.folder, self.throttled = rate, folder, 0
         self.requests: Counter[str] = Counter()
@@ -65,7 +75,7 @@ class Meter:
         self.clock = VirtualClock()
         self.sandbox = create(None, clock=self.clock.time, rate=self.rate)
         self.store = storebridge.Store(
-            ShopifyAdapter(ShopifySettings.model_validate(settings())),
+            ShopifyAdapter(ShopifySettings.model_validate({**settings(), **values})),
             Opening(state=self.folder, clock=self.clock, transport=HandlerTransport(self._answer)),
         )
         _ = self.store.info
@@ -245,6 +255,49 @@ def _stock(number: int) -> dict[str, Any]:
     return {"inventory": [{"location": "Shop", "available": 2 + number % 50}]}
 
 
+def reading(folder: Path, count: int, plans: Sequence[str]) -> Iterator[str]:
+    """Yield rows for reading orders and customers whole, by pages and by a job."""
+    for plan in plans:
+        for what, fill in (("orders", _sell), ("customers", _register)):
+            for way, least in (("pages", 0), ("a job", min(count, _MANY))):
+                home = folder / f"reading-{plan}-{what}-{least}"
+                meter = Meter(PLANS[plan], home, bulk_from=least)
+                fill(meter, count)
+                meter.restart()
+                found = sum(1 for _ in getattr(meter.store, what).iter())
+                assert found == count
+                yield (
+                    f"| {count:,} {what}, {plan} | {way} | {meter.requests.total():,} "
+                    f"| {meter.points.total():,.0f} | {meter.points.total() / count:.2f} "
+                    f"| {meter.seconds / 60:.2f} min | {meter.throttled} |"
+                )
+                yield from meter.details()
+                meter.store.close()
+
+
+def _sell(meter: Meter, count: int) -> None:
+    """Make orders of two lines; nine of ten are sent, in one parcel each."""
+    meter.store.products.create(next(products(1)))
+    [goods] = meter.store.products.iter()
+    first, second = (each.id for each in goods.variants[:2])
+    for number in range(count):
+        order = meter.sandbox.get(meter.sandbox.sell([(first, 1), (second, 2)]))
+        assert order is not None
+        if number % 10:
+            sent = {line["id"]: line["quantity"] for line in order["lines"]}
+            parcel = {"order": order["id"], "status": "SUCCESS", "sent": sent, "tracking": [],
+                      "location": order["lines"][0]["location"]}  # fmt: skip
+            order["fulfillments"].append(meter.sandbox.add("Fulfillment", parcel)["id"])
+            meter.sandbox.save(order)
+
+
+def _register(meter: Meter, count: int) -> None:
+    """Make customers of two addresses."""
+    places = tuple(Address(city=city, country="DE") for city in ("Ulm", "Kiel"))
+    people = (Customer(email=f"{n}@shop.example", addresses=places) for n in range(count))
+    assert all(each.id for each in meter.store.customers.create_many(people))
+
+
 # ------------------------------------------------------------------------------ the client alone
 
 SERVER = Path(__file__).parent / "shopify_server.py"
@@ -345,22 +398,9 @@ def _hand(store: storebridge.Store, count: int, _home: Path) -> float:
 
 
 def _write(store: storebridge.Store, count: int, _home: Path) -> float:
-    """Write products as batches of changes, as applying a plan does, without the plan."""
-    records, wanted = store.adapter.records("product"), list(products(count))
+    wanted = list(products(count))
     started = time.process_time()
-    for start in range(0, count, records.batch_size):
-        changes = tuple(
-            Change(
-                id=each.handle,
-                action="create",
-                part="core",
-                key=f"handle:{each.handle}",
-                desired=each,
-            )
-            for each in wanted[start : start + records.batch_size]
-        )
-        outcomes = store.engine.run_batch(records, Batch(id=f"batch-{start}", changes=changes))
-        assert {each.status for each in outcomes} == {Status.APPLIED}
+    write_batches(store, wanted)
     return time.process_time() - started
 
 
@@ -423,10 +463,13 @@ STEPS = {
 }
 
 
+PARTS = ("listing", "jobs", "rows", "reading", "client", "cpu", "memory")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what was asked for and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", choices=("listing", "rows", "jobs", "client", "cpu", "memory"))
+    parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--products", type=int, default=10_000)
     parser.add_argument("--plan", choices=PLANS, action="append")
     parser.add_argument("--rounds", type=int, default=2, help="of CPU time: the best one counts")
@@ -443,6 +486,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "listing": lambda: listing(folder, count, chosen.plan or list(PLANS)),
             "jobs": lambda: jobs(folder, count, chosen.plan or list(PLANS)),
             "rows": lambda: chain(*(rows_of_250(folder, count, each) for each in (five, varied))),
+            "reading": lambda: reading(folder, count, chosen.plan or ["Standard"]),
             "client": lambda: other_client(folder, min(count, _SOME)),
             "cpu": lambda: cpu(folder, count, chosen.rounds),
             "memory": lambda: memory(folder, (count // 10, count, count * 5)),

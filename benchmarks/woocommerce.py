@@ -36,16 +36,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from measuring import child, served, slopes
+from measuring import child, served, slopes, write_batches
 
 import storebridge
-from storebridge.adapter import Batch, Change
 from storebridge.engine import EngineOptions
 from storebridge.flow import Status
 from storebridge.models import Money, Product, Variant
 from storebridge.store.base import Opening
 from storebridge_woocommerce import WooCommerceAdapter, WooCommerceSettings
-from storebridge_woocommerce.auth import sign
+from storebridge_woocommerce.access import sign
 from storebridge_woocommerce.reading import MARK
 
 HERE = Path(__file__).parent
@@ -338,7 +337,7 @@ def step(name: str, shop: Shop, count: int, folder: Path) -> float:
                     answer = client.post("/products/batch", json=some).json()
                     assert len(answer["create"]) == len(some["create"])
         elif name == "write":
-            _write(store, wanted)
+            write_batches(store, wanted)
         elif name == "many":
             done = Counter(each.status for each in store.products.create_many(wanted))
             assert done == {Status.APPLIED: count}, done
@@ -354,24 +353,6 @@ def step(name: str, shop: Shop, count: int, folder: Path) -> float:
 def _marked(body: dict[str, Any], batch: int) -> dict[str, Any]:
     """Return the body with what the adapter knows a new product by."""
     return {**body, "meta_data": [{"key": MARK, "value": f"batch-{batch}:{body['slug']}"}]}
-
-
-def _write(store: storebridge.Store, wanted: list[Product]) -> None:
-    """Write products as batches of changes, as applying a plan does, without the plan."""
-    records = store.adapter.records("product")
-    for start in range(0, len(wanted), records.batch_size):
-        changes = tuple(
-            Change(
-                id=each.handle,
-                action="create",
-                part="core",
-                key=f"handle:{each.handle}",
-                desired=each,
-            )
-            for each in wanted[start : start + records.batch_size]
-        )
-        outcomes = store.engine.run_batch(records, Batch(id=f"batch-{start}", changes=changes))
-        assert {each.status for each in outcomes} == {Status.APPLIED}
 
 
 # ---------------------------------------------------------------------------------------- servers

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,32 @@ import storebridge
 from tests.records import CATALOGUE
 
 OpenStore = Callable[..., storebridge.Store]
+_LEVEL, _OFF = ("PRAGMA synchronous =", "PRAGMA synchronous="), "PRAGMA synchronous=OFF"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def synced() -> Iterator[dict[str, str]]:
+    """How SQLite was told to sync each file of this process, where it was told; none is synced."""
+    connect, levels = sqlite3.connect, dict[str, str]()
+
+    class Unsynced(sqlite3.Connection):
+        """Never waits for the disk: no power is cut here, and it takes long."""
+
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql.startswith(_LEVEL):
+                _, _, path = super().execute("PRAGMA database_list").fetchone()
+                levels[path] = sql.partition("=")[2].strip()
+                sql = _OFF
+            return super().execute(sql, *values)
+
+    def unsynced(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        made = connect(*arguments, **{"factory": Unsynced, **options})
+        sqlite3.Connection.execute(made, _OFF)
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", unsynced)
+        yield levels
 
 
 @pytest.fixture

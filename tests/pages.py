@@ -24,7 +24,7 @@ import pytest
 from storebridge.cli.app import run
 from storebridge.plan import workers
 
-__all__ = ["ROOT", "Hand", "Session", "masked", "renew", "renewed"]
+__all__ = ["ROOT", "Hand", "Session", "masked", "renew", "renewed", "scripted"]
 
 ROOT = Path(__file__).parent.parent
 #: What a person, or a machine, does between two commands; it gets the session.
@@ -36,6 +36,7 @@ _PART = re.compile(
     r"|```console\n(?P<session>\$ .*?)```\n",
     re.DOTALL,
 )
+_SCRIPT = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n.*?```\n", re.DOTALL)
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b|(?<=--digest )[0-9a-f]+")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?= UTC|\+00:00)")
 #: The day of the pages, in place of the one on which they are run.
@@ -128,6 +129,22 @@ def renewed(text: str, folder: Path, hands: Mapping[str, Hand] | None = None) ->
         return found[0]
 
     return _PART.sub(part, text)
+
+
+def scripted(text: str, folder: Path) -> str:
+    """Return a page whose Python blocks are one script, with what each prints now under it."""
+    names: dict[str, object] = {"__name__": "page"}
+
+    def part(found: re.Match[str]) -> str:
+        said = io.StringIO()
+        with redirect_stdout(said):
+            exec(compile(found["code"], "page", "exec", dont_inherit=True), names)
+        return f"```python\n{found['code']}```\n\n```text\n{said.getvalue()}```\n"
+
+    with pytest.MonkeyPatch.context() as patch, chdir(folder):
+        for name in _FOLDERS:
+            patch.setenv(name, str(folder / ".user"))
+        return _SCRIPT.sub(part, text)
 
 
 def renew(path: Path, new: str) -> None:

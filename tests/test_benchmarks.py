@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +18,7 @@ from storebridge.plan.live import Live
 from tests.catalogue import MARKETS, write_feed, write_shopify_csv
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+Run = Callable[..., str]
 
 
 def floor() -> ModuleType:
@@ -67,13 +69,23 @@ def _counted(records: dict[str, Record], found: list[int]) -> dict[str, Record]:
     return records
 
 
-def test_woocommerce_is_measured_against_its_sandbox() -> None:
-    command = [BENCHMARKS / "woocommerce.py", "--products=2", "--rounds=1", "--only=write"]
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("| create 2 simple products: ") == 4
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a script as the command line does, but in this process; returns what it prints."""
+
+    def run_one(name: str, *options: str) -> str:
+        path = BENCHMARKS / f"{name}.py"
+        monkeypatch.syspath_prepend(BENCHMARKS)
+        monkeypatch.setattr(sys, "argv", [str(path), *options])
+        runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_one
+
+
+def test_woocommerce_is_measured_against_its_sandbox(run: Run) -> None:
+    said = run("woocommerce", "--products=2", "--rounds=1", "--only=write")
+    assert said.count("| create 2 simple products: ") == 4
 
 
 def test_shopify_is_measured_against_a_loop_that_sends_the_same_bodies(
@@ -90,9 +102,9 @@ def test_shopify_is_measured_against_a_loop_that_sends_the_same_bodies(
     assert sent == [shopify.body(0), shopify.body(1)]
 
 
-def test_shopify_is_measured_against_its_sandbox_and_against_the_official_client() -> None:
-    for part, rows in (("rows", 4), ("jobs", 2), ("client", 2)):
-        command = [sys.executable, str(BENCHMARKS / "shopify.py"), "--products=3", f"--only={part}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert sum(line.startswith("| ") for line in done.stdout.splitlines()) == rows
+@pytest.mark.parametrize(("part", "rows"), [("rows", 4), ("jobs", 2), ("client", 2)])
+def test_shopify_is_measured_against_its_sandbox_and_against_the_official_client(
+    run: Run, part: str, rows: int
+) -> None:
+    said = run("shopify", "--products=3", f"--only={part}")
+    assert sum(line.startswith("| ") for line in said.splitlines()) == rows

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tempfile
 import textwrap
+from collections.abc import Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,16 +19,20 @@ import xlsxwriter
 from python_calamine import CalamineWorkbook
 
 import storebridge
+from storebridge import models
 from storebridge.formats import mapping
 from storebridge.formats.mapping import TableMapping
 from storebridge.jobs import _OWN
-from storebridge.models import LineItem, Order
+from storebridge.models import LineItem, Model, Money, Order
 from storebridge.plan import Guards
-from tests.pages import ROOT, Session, masked, renew, renewed
+from storebridge.store import Store
+from tests.pages import ROOT, Session, masked, renew, renewed, scripted
 
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.glob("*.md") if "\n$ " in path.read_text(encoding="utf-8"))
 
+#: The page whose blocks are a script.
+SCRIPT = DOCS / "06-in-python.md"
 _MAPPING = re.compile(r"(<!-- mapping -->\n```toml\n).*?(```\n<!-- /mapping -->)", re.DOTALL)
 
 
@@ -90,10 +96,43 @@ def mapped() -> str:
     return _MAPPING.sub(lambda found: f"{found[1]}{shown}{found[2]}", text)
 
 
+def in_python(folder: Path) -> str:
+    """The page on Python: what its script prints, and what a store and the models have."""
+    text = scripted(SCRIPT.read_text(encoding="utf-8"), folder)
+    for name, lines in (("records", _records()), ("models", _models())):
+        head, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        start, rest = text.partition(head)[0], text.partition(end)[2]
+        text = f"{start}{head}" + "".join(f"{line}\n" for line in lines) + f"{end}{rest}"
+    return text
+
+
+def _records() -> Iterator[str]:
+    yield from ("| In a store | What they are |", "|---|---|")
+    for name, member in vars(Store).items():
+        if isinstance(member, property) and "Items[" in str(member.fget.__annotations__["return"]):
+            yield f"| `store.{name}` | {_first_line(member)} |"
+
+
+def _models() -> Iterator[str]:
+    yield from ("| Model | What it is |", "|---|---|")
+    for name in models.__all__:
+        member = getattr(models, name)
+        if inspect.isclass(member) and issubclass(member, (Model, Money)):
+            yield f"| `{name}` | {_first_line(member)} |"
+
+
+def _first_line(member: object) -> str:
+    return str(inspect.getdoc(member)).splitlines()[0]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_a_page_prints_what_it_says(page: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert masked(text) == masked(renewed(text, tmp_path, HANDS))
+
+
+def test_the_page_on_python_is_one_script_that_runs(tmp_path: Path) -> None:
+    assert SCRIPT.read_text(encoding="utf-8") == in_python(tmp_path)
 
 
 def test_the_page_on_mappings_has_every_word() -> None:
@@ -125,6 +164,8 @@ def test_the_list_has_every_page() -> None:
 def write() -> None:
     """Write what the commands print now into the pages."""
     renew(DOCS / "mappings.md", mapped())
+    with tempfile.TemporaryDirectory() as folder:
+        renew(SCRIPT, in_python(Path(folder)))
     for page in PAGES:
         with tempfile.TemporaryDirectory() as folder:
             text = renewed(page.read_text(encoding="utf-8"), Path(folder), HANDS)

@@ -20,6 +20,7 @@ PUBLIC = [
     "storebridge.plan",
     "storebridge.store",
     "storebridge.testing",
+    "storebridge.webhooks",
     "storebridge.where",
     "storebridge.wire",
 ]

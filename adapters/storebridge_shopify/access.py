@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -112,7 +113,7 @@ def credentials_of(response: Response, clock: Clock) -> Credentials:
     """Return the credentials of a token answer.
 
     Raises:
-        BadAnswer: if it holds no token.
+        BadAnswer: if it holds no token, or one that lasts no number of seconds.
     """
     answer: Any = json_of(response)
     given = answer if isinstance(answer, dict) else {}
@@ -124,8 +125,11 @@ def credentials_of(response: Response, clock: Clock) -> Credentials:
     if "token" not in tokens:
         raise BadAnswer("the answer holds no access token", request_id=response.request_id)
     lasts = given.get("expires_in")
-    expires = None if lasts is None else clock.time() + float(lasts)
-    return Credentials(tokens, expires)
+    if lasts is None:
+        return Credentials(tokens)
+    if isinstance(lasts, bool) or not isinstance(lasts, int | Decimal) or lasts <= 0:
+        raise BadAnswer("the token's expires_in is no time", request_id=response.request_id)
+    return Credentials(tokens, clock.time() + float(lasts))
 
 
 def _refused(settings: ShopifySettings, error: ApiError) -> AuthError:

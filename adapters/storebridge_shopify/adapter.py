@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from storebridge.adapter import Adapter, Credentials, Level, Limits, Records
 from storebridge.errors import (
@@ -23,17 +32,19 @@ from storebridge.errors import (
 from storebridge.flow import Clock, Flow, Request, RequestKind, Response
 from storebridge.models import Record, StoreInfo
 from storebridge.wire import json_of, retry_after, status_error
+from storebridge_shopify import shapes
 from storebridge_shopify.access import again, asked_for, is_shop, renewed, shop_url
 from storebridge_shopify.collections import CollectionRecords
 from storebridge_shopify.customers import CustomerRecords
+from storebridge_shopify.definitions import DefinitionRecords
 from storebridge_shopify.discounts import DiscountRecords
 from storebridge_shopify.grant import CodeGrant
-from storebridge_shopify.graphql import error_of, level_of
+from storebridge_shopify.graphql import error_of, level_of, lists
 from storebridge_shopify.orders import OrderRecords
 from storebridge_shopify.products import ProductRecords
 from storebridge_shopify.records import ShopifyRecords
 from storebridge_shopify.redirects import RedirectRecords
-from storebridge_shopify.scopes import SCOPES, missing, reading
+from storebridge_shopify.scopes import ALL_ORDERS, SCOPES, missing, reading
 from storebridge_shopify.site import Shop
 
 __all__ = ["ShopifyAdapter", "ShopifySettings", "Version", "from_session"]
@@ -110,6 +121,7 @@ class ShopifyAdapter(Adapter):
             "collection": CollectionRecords(self._shop, self.settings),
             "customer": CustomerRecords(self._shop, self.settings),
             "discount": DiscountRecords(self._shop, self.settings),
+            "metafield_definition": DefinitionRecords(self._shop, self.settings),
             "order": OrderRecords(self._shop, self.settings),
             "product": ProductRecords(self._shop, self.settings),
             "redirect": RedirectRecords(self._shop, self.settings),
@@ -144,7 +156,6 @@ class ShopifyAdapter(Adapter):
         """Return what the shop says about itself, its markets and its locations.
 
         Raises:
-            AccessDenied: if the token lacks a scope without which nothing works.
             ConfigError: if another shop answers than the one that was asked.
         """
         return (yield from self._shop.learn()).info
@@ -199,14 +210,26 @@ class ShopifyAdapter(Adapter):
             return None
         return self._wrong_version(response) or error_of(response)
 
+    def misshapen(self, request: Request, response: Response) -> str:
+        """Return the path at which an answer isn't of the shape of its document."""
+        return shapes.of_answer(request, response)
+
     def level(self, response: Response) -> Level | None:
         """Return what `extensions.cost.throttleStatus` says."""
         return level_of(response) if response.status < 400 else None
 
     def notice(self, response: Response) -> str:
-        """Return why Shopify calls something deprecated that a request has used."""
+        """Return why Shopify calls something deprecated, or which orders it has left out."""
         reason = response.headers.get("x-shopify-api-deprecated-reason", "")[:300]
-        return f"Shopify will drop a call that was used: {reason}" if reason else ""
+        if reason:
+            return f"Shopify will drop a call that was used: {reason}"
+        facts = self._shop.facts
+        if facts is None or facts.scopes.has(ALL_ORDERS) or not lists(response, "orders"):
+            return ""
+        return (
+            f"the token lacks the scope {ALL_ORDERS}: orders older than 60 days are left out. "
+            "Ask Shopify to allow the app that scope"
+        )
 
     def lacking(self, kind: str = "") -> tuple[str, ...]:
         """Return the scopes that the token lacks, each with the operations that need it."""
@@ -280,10 +303,11 @@ def _token_error(response: Response) -> str:
 def from_session(session: Any) -> ShopifySettings:
     """Return the settings of a `shopify.Session` object, so that a script with one can go on.
 
-    A version that the adapter doesn't know becomes the default one.
+    A version that the adapter doesn't know ("2024-10", "unstable") becomes the default one, with a
+    `UserWarning`.
 
     Raises:
-        ConfigError: if it is none, or has no token.
+        ConfigError: if it is none, has no token, or another address than a shop's.
     """
     try:
         version = str(getattr(session.version, "name", session.version))
@@ -294,5 +318,19 @@ def from_session(session: Any) -> ShopifySettings:
         ) from None
     if not values["token"]:
         raise ConfigError("the shopify.Session has no token: ask for one first")
-    known = {"version": version} if version in get_args(Version) else {}
-    return ShopifySettings.model_validate({**values, **known})
+    if version in get_args(Version):
+        values["version"] = version
+    else:
+        default = ShopifySettings.model_fields["version"].default
+        text = f"the session's version {version!r} becomes {default}; answers may differ"
+        warnings.warn(text, UserWarning, stacklevel=2)
+    try:
+        return ShopifySettings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"the shopify.Session's {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    """Return the first thing wrong, in words and without what was given."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg'].removeprefix('Value error, ')}"

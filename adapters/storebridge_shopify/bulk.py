@@ -17,15 +17,15 @@ from typing import Self
 
 from storebridge.errors import Conflict, OutcomeUnknown
 from storebridge.flow import FilePart, Flow, Request, RequestKind, send, wait
-from storebridge_shopify.graphql import Doc, call, check, text_of
+from storebridge_shopify.graphql import Doc, call, check, following, text_of
 from storebridge_shopify.uploads import TRANSFER, staged
 
 __all__ = [
     "Job",
-    "Order",
+    "Submission",
     "follow",
+    "job_mark",
     "look",
-    "mark_of",
     "named",
     "save",
     "start",
@@ -90,7 +90,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Submission:
     """A job to start."""
 
     document: str
@@ -107,7 +107,7 @@ class Order:
         return "bulkOperationRunMutation" if self.covers else "bulkOperationRunQuery"
 
 
-def mark_of(batch: str, *parts: object) -> str:
+def job_mark(batch: str, *parts: object) -> str:
     """Return the name of a batch's job: the same when the batch comes again."""
     digest = hashlib.sha256(batch.encode()).hexdigest()[:24]
     return "_".join(["Storebridge", digest, *map(str, parts)])
@@ -122,7 +122,7 @@ def named(document: str, mark: str) -> str:
 # -- starting
 
 
-def start(order: Order) -> Flow[tuple[str, bool]]:
+def start(submission: Submission) -> Flow[tuple[str, bool]]:
     """Start a job and return its id, and whether it may run twice since an answer was lost.
 
     After a lost answer the job is looked for before it is asked for again.
@@ -133,25 +133,28 @@ def start(order: Order) -> Flow[tuple[str, bool]]:
         Rejected: if Shopify refuses the document or the file.
     """
     try:
-        return (yield from _started(order)), False
+        return (yield from _started(submission)), False
     except OutcomeUnknown:
-        if found := (yield from under_way(order.mark)):
+        if found := (yield from under_way(submission.mark)):
             return found, False
     try:
-        return (yield from _started(order)), True
+        return (yield from _started(submission)), True
     except OutcomeUnknown:
-        if found := (yield from under_way(order.mark)):
+        if found := (yield from under_way(submission.mark)):
             return found, True
         raise
 
 
-def _started(order: Order) -> Flow[str]:
+def _started(submission: Submission) -> Flow[str]:
     """Start a job as soon as there is a place for it."""
     for pause in _pauses(_PLACE):
         data = yield from call(
-            order.document, order.variables, kind=RequestKind.SUBMIT, covers=order.covers
+            submission.document,
+            submission.variables,
+            kind=RequestKind.SUBMIT,
+            covers=submission.covers,
         )
-        payload = data[order.root]
+        payload = data[submission.root]
         codes = {each["code"] for each in payload["userErrors"]}
         if not codes & _BUSY:
             return str(check(payload)["bulkOperation"]["id"])
@@ -182,10 +185,9 @@ def _listed() -> Flow[list[Doc]]:
     for _ in range(_PAGES):
         data = yield from call("bulk_jobs", {"first": _JOBS, "after": after})
         found += data["bulkOperations"]["nodes"]
-        info = data["bulkOperations"]["pageInfo"]
-        if not info["hasNextPage"]:
+        after = following(data["bulkOperations"]["pageInfo"])
+        if not after:
             break
-        after = str(info["endCursor"])
     return found
 
 

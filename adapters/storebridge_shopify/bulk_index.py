@@ -56,13 +56,14 @@ def build(file: Path, lines: int, count: int) -> Path:
         db.executescript(_SCHEMA)
         try:
             with db:
-                for parent, at, row_id in _rows(source):
+                for line, (parent, at, row_id) in enumerate(_rows(source), 1):
                     if parent:
                         db.execute("INSERT INTO children VALUES (?, ?, ?)", (parent, at, row_id))
                     else:
                         number = row_id.rpartition("/")[2]
                         if not number.isdecimal():
-                            raise BadAnswer("a record in a bulk job's file has no id")
+                            error = BadAnswer("a record in a bulk job's file has no id")
+                            raise error.at(f"line {line}: id")
                         db.execute("INSERT INTO roots VALUES (?, ?, ?)", (number, row_id, at))
         except sqlite3.IntegrityError:
             raise BadAnswer("a bulk job gave the same object twice") from None

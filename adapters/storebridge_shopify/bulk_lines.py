@@ -15,10 +15,12 @@ from storebridge.errors import NotFound, OutcomeUnknown
 from storebridge.flow import Flow, Outcome, Status, wait
 from storebridge.models import Metafield, Product
 from storebridge_shopify import translations
+from storebridge_shopify.adding import is_whole
+from storebridge_shopify.bulk_results import Line, Lines, line
 from storebridge_shopify.bulk_shown import shown
-from storebridge_shopify.bulk_writing import Line, Lines, line
-from storebridge_shopify.graphql import Doc
+from storebridge_shopify.graphql import Doc, nothing_asked
 from storebridge_shopify.inventory import Levels
+from storebridge_shopify.joining import edits, join, tag_calls, tags_hold, untagged
 from storebridge_shopify.lookup import by_handle, handle_form
 from storebridge_shopify.matching import keeps_shape
 from storebridge_shopify.owned import metafield_rows, metafields_gone, publications
@@ -84,7 +86,9 @@ class ProductLines:
         if part == "translations":
             self._digests = yield from translations.digests(self._batch.changes)
         elif part == "membership":
-            handles = {each for c in self._batch.changes for each in c.desired.collections}
+            lists = (edits(each, "collections") for each in self._batch.changes)
+            gone = {handle for each in lists if each for handle in each[0]}
+            handles = {each for c in self._batch.changes for each in c.desired.collections} | gone
             known = {each: self._batch.ids.get(f"collection handle:{each}", "") for each in handles}
             lacking = sorted(handle for handle, found in known.items() if not found)
             if lacking:
@@ -109,14 +113,16 @@ class ProductLines:
         if not handle:
             return {}
         body = yield from self._products.new(change.desired, self._facts)
+        if not is_whole(body):
+            return {}
         made = line(change, {"identifier": None, "input": body}, f"handle:{handle}")
         return {"product_set_shown": [made]}
 
     def _core(self, change: Change[Product]) -> Flow[Lines]:
         if not keeps_shape(change):
             return {}
-        body = yield from self._products.own(change.desired)
-        found: dict[str, list[Line]] = {}
+        body = yield from self._products.own(untagged(change))
+        found = {name: [line(change, variables)] for name, variables in tag_calls(change)}
         if body:
             found["product_set_shown"] = [self._set(change, body)]
         found["variants_update_shown"] = [
@@ -134,17 +140,14 @@ class ProductLines:
         return line(change, variables, f"id:{change.record_id}")
 
     def _publication(self, change: Change[Product]) -> Flow[Lines]:
-        return {
-            name: [line(change, variables)] for name, variables in publications(change, self._facts)
-        }
-        yield  # a generator like the others, which asks nothing
+        calls = publications(change, self._facts)
+        return nothing_asked({name: [line(change, variables)] for name, variables in calls})
 
     def _translations(self, change: Change[Product]) -> Flow[Lines]:
         found: dict[str, list[Line]] = {}
         for name, variables in translations.calls(change, self._digests):
             found.setdefault(name, []).append(line(change, variables))
-        return found
-        yield  # as above
+        return nothing_asked(found)
 
     def _metafields(self, change: Change[Product]) -> Flow[Lines]:
         """Return lines for metafields that have their types; one without may need a second try."""
@@ -152,24 +155,27 @@ class ProductLines:
         named: dict[str, tuple[Metafield, ...]] = {change.record_id: change.desired.metafields}
         named |= {each.id: each.metafields for each in variants if each.metafields}
         if not all(named) or not all(each.type for held in named.values() for each in held):
-            return {}
+            return nothing_asked({})
         found = {
             "metafields_set": [line(change, {"metafields": rows}) for rows in metafield_rows(named)]
         }
         if gone := metafields_gone(change):
             found["metafields_delete"] = [line(change, {"metafields": gone})]
-        return found
-        yield  # as above
+        return nothing_asked(found)
 
     def _membership(self, change: Change[Product]) -> Flow[Lines]:
-        handles = change.desired.collections
+        changed = edits(change, "collections")
+        handles = change.desired.collections if changed is None else changed[1]
         for handle in handles:
             if not self._collections.get(handle):
                 text = f"there is no collection {handle!r}"
                 raise NotFound(text, fields={"collections": handle})
+        if changed is not None:
+            variables = join(change, self._collections)
+            joined = line(change, variables, f"id:{change.record_id}")
+            return nothing_asked({"product_join": [joined]})
         body = {"collections": [self._collections[handle] for handle in handles]}
-        return {"product_set": [self._set(change, body)]}
-        yield  # as above
+        return nothing_asked({"product_set": [self._set(change, body)]})
 
     def shown(self, change: Change[Product], answers: Mapping[str, Doc]) -> Product | None:
         """Return the product that the answers to a change show, if they show all that counts."""
@@ -222,10 +228,12 @@ class ProductLines:
         desired = self._products.normal(change.desired)
         if change.part == "publication":
             return set(desired.channels) == set(live.channels)
+        if edits(change, "tags") is not None:
+            desired = desired.without("tags")
         if change.action == "update" and change.part == "core":
             bare = [each.without("inventory") for each in desired.variants]
             desired = desired.model_copy(update={"variants": tuple(bare)}) if bare else desired
-        return holds(desired, live) and not _is_left(change, live)
+        return holds(desired, live) and tags_hold(change, live) and not _is_left(change, live)
 
 
 def _key(change: Change[Product]) -> str:

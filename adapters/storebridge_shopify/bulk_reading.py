@@ -1,8 +1,8 @@
 """Reading a large store by bulk queries: jobs of a few points each, and pages from their files.
 
-A page of products takes some hundred points of the bucket, a job ten and some looks. Pages of
-products with all that they have take about 40 points for each product: so from a thousand on,
-Standard's 100 points a second would take minutes, and a job is the shorter way.
+A page takes some hundred points of the bucket, a job ten and some looks. Pages with all that there
+is take about 40 points for each product, 4 for an order and 1 for a customer: so of some thousands
+on, Standard's 100 points a second would take minutes, and a job is the shorter way.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from storebridge.errors import BadAnswer, NotFound, Unavailable
-from storebridge.flow import Flow, call, wait
+from storebridge import flow
+from storebridge.errors import BadAnswer, NotFound, Rejected, Unavailable
+from storebridge.flow import Flow, wait
 from storebridge.wire import dumps
-from storebridge_shopify import bulk_shapes
-from storebridge_shopify.bulk import Order, follow, mark_of, named, save, start
+from storebridge_shopify.bulk import Submission, follow, job_mark, named, save, start
 from storebridge_shopify.bulk_index import build, roots
-from storebridge_shopify.graphql import Doc
-from storebridge_shopify.graphql import call as request
+from storebridge_shopify.bulk_shapes import Export
+from storebridge_shopify.graphql import Doc, call, nothing_asked
 
 __all__ = ["CURSOR", "BulkPages", "query_text"]
 
@@ -30,35 +30,43 @@ CURSOR = "bulk:"
 _SIZE = 100
 _HEAD = re.compile(r"^query (\w+)\([^)]*\)", re.MULTILINE)
 _INCLUDE = re.compile(r"(\w+)(\([^)]*\))? @include\(if: \$(\w+)\)")
+_FRAGMENT = re.compile(r"^fragment (\w+) on \w+ \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)
+_SPREAD = re.compile(r"\.\.\.(\w+)")
 
 
 class BulkPages:
     """The files of jobs that were run, and their pages."""
 
     def __init__(self) -> None:
-        """Know none."""
+        """Begin before the first job."""
         self._files: dict[str, tuple[Path, ...]] = {}
 
-    def products(
-        self, search: str | None, flags: Mapping[str, bool], least: int
+    def opened(
+        self, export: Export, search: str | None, flags: Mapping[str, bool], least: int
     ) -> Flow[str | None]:
-        """Return the cursor of products that jobs have read; "" if they found none.
+        """Return the cursor of records that jobs have read; "" if they found none.
 
         Args:
-            search: which products; None for all.
+            export: how records of their kind come of jobs.
+            search: which records; None for all.
             flags: which connections are wanted.
             least: how many there have to be; 0 for no jobs at all.
 
         Returns:
-            None where pages are to be read instead, since there are fewer.
+            None where pages are to be read instead: there are fewer, or Shopify runs no such query.
         """
         if not least:
             return None
-        data = yield from request("products_count", {"query": search, "limit": least})
-        if data["productsCount"]["count"] < least:
+        [found] = (yield from call(export.count, {"query": search, "limit": least})).values()
+        if found is None or found["count"] < least:
             return None
-        names = bulk_shapes.queries(flags)
-        return (yield from self.begin([(n, query_text(n, flags, search)) for n in names]))
+        names = export.needed(flags)
+        try:
+            return (yield from self.begin([(n, query_text(n, flags, search)) for n in names]))
+        except Rejected as error:
+            if error.code != "INVALID":
+                raise
+            return None  # a rule for queries that is written nowhere costs time, and no records
 
     def begin(self, texts: Sequence[tuple[str, str]]) -> Flow[str]:
         """Run queries side by side, and return the cursor of the first page; "" if there is none.
@@ -89,11 +97,11 @@ class BulkPages:
         if key not in self._files:
             self._files[key] = yield from self._again(key.split(","))
         files = self._files[key]
-        docs, last = yield from call(partial(roots, files, int(after), _SIZE))
+        docs, last = yield from flow.call(partial(roots, files, int(after), _SIZE))
         if last:
             return docs, f"{CURSOR}{key}:{last}"
         del self._files[key]
-        yield from call(partial(_remove, files))
+        yield from flow.call(partial(_remove, files))
         return docs, ""
 
     def _brought(self, name: str, text: str, job_id: str) -> Flow[tuple[str, Path | None]]:
@@ -133,7 +141,7 @@ def query_text(name: str, flags: Mapping[str, bool], query: str | None) -> str:
         flags: which of the fields with `@include` are wanted.
         query: the search at the root, None for everything.
     """
-    text = _HEAD.sub(r"query \1", named(name, mark_of(uuid4().hex, name)))
+    text = _HEAD.sub(r"query \1", _spelled_out(named(name, job_mark(uuid4().hex, name))))
     search = f"(query: {dumps(query).decode()})" if query else ""
     text = text.replace("(query: $query)", search)
     while match := _INCLUDE.search(text):
@@ -141,6 +149,15 @@ def query_text(name: str, flags: Mapping[str, bool], query: str | None) -> str:
             text = text[: match.end(2) if match[2] else match.end(1)] + text[match.end() :]
         else:
             text = text[: match.start()] + text[_after_braces(text, match.end()) :]
+    return text
+
+
+def _spelled_out(text: str) -> str:
+    """Return a document with its fragments in place: nothing says that a job takes any."""
+    bodies: dict[str, str] = dict(_FRAGMENT.findall(text))
+    text = _FRAGMENT.sub("", text)
+    while _SPREAD.search(text):
+        text = _SPREAD.sub(lambda found: bodies[found[1]].strip(), text)
     return text
 
 
@@ -156,13 +173,12 @@ def _after_braces(text: str, start: int) -> int:
 
 def _begun(name: str, text: str) -> Flow[str]:
     mark = text.split(maxsplit=2)[1]
-    job_id, _ = yield from start(Order("bulk_query", mark, {"text": text}))
+    job_id, _ = yield from start(Submission("bulk_query", mark, {"text": text}))
     return job_id
 
 
 def _untold(_objects: int) -> Flow[None]:
-    return
-    yield  # a generator that tells nobody
+    return nothing_asked(None)
 
 
 def _file(job_id: str, url: str, lines: int, count: int) -> Flow[Path | None]:
@@ -177,7 +193,7 @@ def _file(job_id: str, url: str, lines: int, count: int) -> Flow[Path | None]:
             raise NotFound(f"the results of bulk job {job_id} are gone: read from the start")
         path = yield from save(url, f"bulk-{job_id.rpartition('/')[2]}.jsonl")
         try:
-            yield from call(partial(build, path, lines, count))
+            yield from flow.call(partial(build, path, lines, count))
         except BadAnswer:
             if not pause:
                 raise

@@ -41,13 +41,19 @@ def shown(change: Change[Product], payloads: Mapping[str, Doc], facts: Facts) ->
     rows = payloads.get("variants_update_shown")
     variants = _variants(rows["productVariants"], facts) if rows else ()
     if whole is None:
-        return Product(id=change.record_id, variants=variants)
+        return Product(id=change.record_id, variants=variants, **_tags(payloads))
     found = _product(whole["product"], facts)
     if found is None or not variants:
         return found
     newer = {each.id: each for each in variants}
     merged = tuple(newer.get(each.id, each) for each in found.variants)
     return found.model_copy(update={"variants": merged})
+
+
+def _tags(payloads: Mapping[str, Doc]) -> dict[str, Any]:
+    """Return the tags that the last answer about them shows; nothing where there is none."""
+    found = payloads.get("tags_add") or payloads.get("tags_remove")
+    return {"tags": reading.tags(found["node"])} if found else {}
 
 
 def _product(doc: Doc, facts: Facts) -> Product | None:

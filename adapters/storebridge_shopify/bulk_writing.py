@@ -8,13 +8,12 @@ it was made, or it will not be.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from storebridge import flow
 from storebridge.adapter import Batch, Change
 from storebridge.errors import (
     AuthError,
@@ -25,30 +24,34 @@ from storebridge.errors import (
     StorebridgeError,
     Unavailable,
 )
-from storebridge.flow import Flow, Outcome, Status, call, progress, remember, wait
+from storebridge.flow import Flow, Outcome, Status, progress, remember
 from storebridge.models import Record
-from storebridge.wire import dumps, loads
+from storebridge.wire import MISREAD
 from storebridge_shopify.bulk import (
-    Job,
-    Order,
+    Submission,
     follow,
-    mark_of,
+    job_mark,
     named,
-    save,
     start,
     under_way,
     upload,
 )
-from storebridge_shopify.graphql import Doc, check, document, refusal
+from storebridge_shopify.bulk_results import Line, Lines, answers_to, remove, results_of
+from storebridge_shopify.graphql import Doc, check, document, id_of, refusal
+from storebridge_shopify.shapes import of_line
+from storebridge_shopify.steps import Steps
 
-__all__ = ["DOCUMENTS", "Jobs", "Line", "Lines", "line"]
+__all__ = ["DOCUMENTS", "Jobs"]
 
 R = TypeVar("R", bound=Record)
 
 #: What jobs carry out, in the order in which a change needs them.
 DOCUMENTS = (
+    "tags_remove",
+    "tags_add",
     "product_set_shown",
     "product_set",
+    "product_join",
     "variants_update_shown",
     "publish",
     "unpublish",
@@ -65,25 +68,6 @@ _PIECE = 250
 MOST_BYTES = 20_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a file: a mutation's variables."""
-
-    change: str
-    body: bytes
-    shows: str = ""
-    """What the answer shows of the product, where it does: "handle:tee", "id:gid://…"."""
-
-
-Lines = Mapping[str, Sequence[Line]]
-"""The lines of a change by their document; none where no job can make it."""
-
-
-def line(change: Change[Any], variables: Doc, shows: str = "") -> Line:
-    """Return a line of a change."""
-    return Line(change.id, dumps(variables), shows)
-
-
 class Jobs(Generic[R]):
     """Makes the changes of one batch by jobs.
 
@@ -93,6 +77,7 @@ class Jobs(Generic[R]):
         tell: takes outcomes; they are durable when it returns.
         look: returns the outcomes of changes by what the shop has now.
         shown: returns the record that the answers to a change show, by document; None if none.
+        steps: notes what was written.
     """
 
     def __init__(
@@ -102,10 +87,11 @@ class Jobs(Generic[R]):
         tell: Callable[[Sequence[Outcome]], Flow[None]],
         look: Callable[[Sequence[Change[R]], str], Flow[list[Outcome]]],
         shown: Callable[[Change[R], Mapping[str, Doc]], R | None],
+        steps: Steps,
     ) -> None:
-        """Begin with nothing made."""
+        """Keep what the jobs are to make, and how it is told, looked up and shown."""
         self._batch, self._lines, self._tell = batch, lines, tell
-        self._look, self._shown = look, shown
+        self._look, self._shown, self._steps = look, shown, steps
         self._changes = {change.id: change for change in batch.changes}
         self._plans: dict[str, Lines] = {}
         self._next = dict.fromkeys(self._changes, 0)
@@ -155,7 +141,7 @@ class Jobs(Generic[R]):
 
         What the job is made of is kept before it is asked for, and its id after.
         """
-        mark = mark_of(self._batch.id, name, self._file)
+        mark = job_mark(self._batch.id, name, self._file)
         covers = tuple(dict.fromkeys(each.change for each in lines))
         held = {"document": name, "file": self._file, "lines": [each.change for each in lines]}
         self._file += 1
@@ -163,13 +149,13 @@ class Jobs(Generic[R]):
             path = yield from upload(b"".join(each.body + b"\n" for each in lines))
             yield from remember({**held, "id": ""})
             variables = {"mutation": named(name, mark), "path": path, "client": mark}
-            order = Order("bulk_mutation", mark, variables, covers)
-            job_id, again = yield from start(order)
+            submission = Submission("bulk_mutation", mark, variables, covers)
+            job_id, again = yield from start(submission)
             self._twice |= again
         except AuthError:
             raise
         except StorebridgeError as error:
-            yield from self._done([Outcome.failure(change, error) for change in covers])
+            yield from self._done([self._steps.failure(change, error) for change in covers])
             return
         yield from remember({**held, "id": job_id})
         yield from self._settle(job_id, name, mark, lines)
@@ -182,14 +168,18 @@ class Jobs(Generic[R]):
         self._twice = True
         if not isinstance(held, dict) or "lines" not in held:
             self._file = 100  # other names than those of the run that nothing is known of
-            if job_id := (yield from under_way(mark_of(self._batch.id))):
+            if job_id := (yield from under_way(job_mark(self._batch.id))):
                 yield from follow(job_id, self._ignored)
             return
         name, self._file = held["document"], held["file"] + 1
-        mark = mark_of(self._batch.id, name, held["file"])
+        mark = job_mark(self._batch.id, name, held["file"])
         job_id = held["id"] or (yield from under_way(mark))
         if job_id:
             self._resumed = self._changes.keys() & set(held["lines"])
+            for change in self._resumed:
+                for earlier in DOCUMENTS[: DOCUMENTS.index(name)]:
+                    if self._plans.get(change, {}).get(earlier):
+                        self._steps.note(change, document(earlier).mutation)
             yield from self._settle(job_id, name, mark, list(self._again(name, held["lines"])))
 
     def _again(self, name: str, changes: Iterable[str]) -> Iterator[Line]:
@@ -219,53 +209,63 @@ class Jobs(Generic[R]):
             known = (change for change in covers if change in self._changes)
             yield from self._done([Outcome.failure(change, error) for change in known])
             return
-        path, places = yield from _results(job, mark, lines)
-        unsure: list[str] = []
+        path, places = yield from results_of(job, mark, lines)
+        unsure: dict[str, str] = {}
         for first, piece in _pieces(lines):
-            answers = yield from call(partial(_answers, path, places, first, len(piece)))
+            answers = yield from flow.call(partial(answers_to, path, places, first, len(piece)))
             outcomes, untold = self._read(name, piece, answers)
             yield from self._done(outcomes)
-            unsure += untold
-        yield from call(partial(_remove, path))
+            unsure |= untold
+        yield from flow.call(partial(remove, path))
         asked = [self._changes[each] for each in unsure if each in self._changes]
         if asked:
-            ended = "" if job is None else job.words
-            yield from self._done((yield from self._look(asked, ended)))
+            found = yield from self._look(asked, "" if job is None else job.words)
+            found = [_told_of(each, unsure[each.change]) for each in found]
+            yield from self._done([*map(self._steps.told, found)])
 
     def _read(
         self, name: str, lines: Sequence[Line], answers: Mapping[int, Doc]
-    ) -> tuple[list[Outcome], list[str]]:
-        """Return the outcomes that answers give, and the changes that must be looked up."""
+    ) -> tuple[list[Outcome], dict[str, str]]:
+        """Return the outcomes that answers give, and the changes that must be looked up.
+
+        With these goes the place in an answer that couldn't be read, "" where there is none.
+        """
         outcomes: dict[str, Outcome] = {}
-        unsure: dict[str, None] = {}
+        unsure: dict[str, str] = {}
         for place, each in enumerate(lines):
             if each.change not in self._changes:
                 continue
             try:
                 payload = self._proven(name, each, answers.get(place))
                 self._answers.setdefault(each.change, {})[name] = payload
-            except (OutcomeUnknown, Unavailable, RateLimited, BadAnswer):
-                unsure[each.change] = None
+                self._steps.note(each.change, document(name).mutation, payload)
+            except (OutcomeUnknown, Unavailable, RateLimited):
+                unsure[each.change] = ""
+            except (BadAnswer, *MISREAD):
+                unsure[each.change] = of_line(name, answers[place])
             except Conflict as error:
                 if self._twice:  # what stands in the way may be what the line has made before
-                    unsure[each.change] = None
+                    unsure[each.change] = ""
                 else:
                     outcomes[each.change] = Outcome.failure(each.change, error)
             except StorebridgeError as error:
                 outcomes[each.change] = Outcome.failure(each.change, error)
-        unsure = {change: None for change in unsure if change not in outcomes}
+        unsure = {change: place for change, place in unsure.items() if change not in outcomes}
         for change in dict.fromkeys(each.change for each in lines):
             if change in outcomes or change in unsure or change not in self._changes:
                 continue
             self._next[change] = DOCUMENTS.index(name) + 1
             if self._is_last(change, name):
-                outcomes[change] = self._applied(self._changes[change])
-        return list(outcomes.values()), list(unsure)
+                held = self._answers.pop(change, {})
+                try:
+                    outcomes[change] = self._applied(self._changes[change], held)
+                except MISREAD:
+                    unsure[change] = _place_in(held)
+        return [*map(self._steps.told, outcomes.values())], unsure
 
-    def _applied(self, change: Change[R]) -> Outcome:
+    def _applied(self, change: Change[R], answers: Mapping[str, Doc]) -> Outcome:
         """Return the outcome of a change whose lines were all carried out."""
-        answers = self._answers.pop(change.id, {})
-        made = (each["product"]["id"] for each in answers.values() if each.get("product"))
+        made = (id_of(each["product"]) for each in answers.values() if each.get("product"))
         record = None if change.id in self._resumed else self._shown(change, answers)
         return Outcome(
             change=change.id,
@@ -312,6 +312,19 @@ class Jobs(Generic[R]):
         yield from self._tell(outcomes)
 
 
+def _place_in(answers: Mapping[str, Doc]) -> str:
+    """Return the place in the answers to a change that couldn't be read, by their documents."""
+    found = (of_line(each, {"data": {document(each).mutation: answers[each]}}) for each in answers)
+    return next(filter(None, found), "")
+
+
+def _told_of(outcome: Outcome, place: str) -> Outcome:
+    """Return the outcome of a change that was looked up since its line couldn't be read."""
+    if not place or outcome.status is Status.APPLIED:
+        return outcome
+    return replace(outcome, message=f"{outcome.message}; its line can't be read, at {place}")
+
+
 def _is_gone(payload: Doc) -> bool:
     """Return whether there was nothing to delete; the error has no code, but is about the id."""
     return any((each["field"] or [""])[-1] == "id" for each in payload["userErrors"])
@@ -337,94 +350,3 @@ def _pieces(lines: Sequence[Line]) -> Iterator[tuple[int, Sequence[Line]]]:
         if place == len(lines) or (ended and place - start >= _PIECE):
             yield start, lines[start:place]
             start = place
-
-
-# -- results
-
-
-def _results(
-    job: Job | None, mark: str, lines: Sequence[Line]
-) -> Flow[tuple[Path | None, dict[int, int]]]:
-    """Return the file of a job's answers, and where in it each is, by the place of its line.
-
-    A file that is shorter than the job was is asked for once more.
-    """
-    path: Path | None = None
-    places: dict[int, int] = {}
-    url = "" if job is None else job.url if job.is_complete else job.partial or job.url
-    if job is None or not url:
-        return None, {}
-    expected = len(lines) if job.is_complete else min(job.objects, len(lines))
-    for pause in (2.0, 0.0):
-        try:
-            path = yield from save(url, f"{mark}.jsonl")
-        except AuthError:
-            raise
-        except StorebridgeError:
-            break
-        places = yield from call(partial(_located, path, lines))
-        if len(places) >= expected:
-            break
-        yield from wait(pause, "a file that was cut off")
-    return path, places
-
-
-def _located(path: Path, lines: Sequence[Line]) -> dict[int, int]:
-    """Return where the answer to each line is, by the place of the line; none told twice.
-
-    Recorded answers count lines from 0; where neither end of the count tells, since it isn't
-    documented, what the answers show of their products does.
-    """
-    found: dict[int, int | None] = {}
-    votes: Counter[tuple[int, bool | None]] = Counter()
-    at = 0
-    with path.open("rb") as file:
-        for raw in file:
-            start, at = at, at + len(raw)
-            try:
-                doc = loads(raw)
-            except BadAnswer:
-                continue
-            number = doc.get("__lineNumber") if isinstance(doc, dict) else None
-            if type(number) is not int:
-                continue
-            found[number] = None if number in found else start
-            votes.update((base, _shows(lines, number - base, doc)) for base in (0, 1))
-    bases = [base for base in (0, 1) if votes[base, True] and not votes[base, False]]
-    if (0 in found) != (len(lines) in found):
-        bases = [0 if 0 in found else 1]
-    return {
-        number - base: start
-        for base in bases[:1]
-        for number, start in found.items()
-        if start is not None and 0 <= number - base < len(lines)
-    }
-
-
-def _shows(lines: Sequence[Line], place: int, doc: Doc) -> bool | None:
-    """Return whether an answer shows the product of a line; None where it shows none."""
-    payloads = (doc.get("data") or {}).values()
-    product = next((each["product"] for each in payloads if each and each.get("product")), None)
-    if product is None or not 0 <= place < len(lines) or not lines[place].shows:
-        return None
-    kind, _, value = lines[place].shows.partition(":")
-    return bool(product.get(kind) == value)
-
-
-def _answers(
-    path: Path | None, places: Mapping[int, int], start: int, count: int
-) -> dict[int, Doc]:
-    """Return the answers to some lines, by their place among those."""
-    found: dict[int, Doc] = {}
-    if path is not None:
-        with path.open("rb") as file:
-            for place in range(count):
-                if start + place in places:
-                    file.seek(places[start + place])
-                    found[place] = loads(file.readline())
-    return found
-
-
-def _remove(path: Path | None) -> None:
-    if path is not None:
-        path.unlink(missing_ok=True)

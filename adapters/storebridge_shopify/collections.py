@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from storebridge.adapter import Batch, Change, Cost, Fit, Page, Query
-from storebridge.errors import NotFound, Rejected
-from storebridge.flow import Flow, Outcome, RequestKind
-from storebridge.models import Collection, Rule, Seo
-from storebridge_shopify import fields, forecast, reading
-from storebridge_shopify.graphql import Doc, call, document
+from storebridge.errors import AuthError, NotFound, Rejected, StorebridgeError
+from storebridge.flow import Flow, Outcome, RequestKind, wait
+from storebridge.models import Collection, Media, Seo
+from storebridge.wire import local_file
+from storebridge_shopify import fields, forecast, reading, translations
+from storebridge_shopify.bulk_shapes import COLLECTIONS
+from storebridge_shopify.collection_rules import definitions, rule, rule_input
+from storebridge_shopify.graphql import Doc, call, document, following, id_of
 from storebridge_shopify.lookup import by_handle, handle_form, ids_of, products_of, values
 from storebridge_shopify.owned import publish, write_metafields
 from storebridge_shopify.records import (
+    LATE,
     ShopifyRecords,
     applied,
     finished,
@@ -24,6 +29,7 @@ from storebridge_shopify.records import (
 from storebridge_shopify.scopes import Scopes, lacking
 from storebridge_shopify.search import both, since
 from storebridge_shopify.site import Facts
+from storebridge_shopify.uploads import file_part, staged
 from storebridge_shopify.walk import drain, stays
 
 __all__ = ["CollectionRecords"]
@@ -31,19 +37,6 @@ __all__ = ["CollectionRecords"]
 _POINTS = 700.0
 _SIZES = {"metafields": 20, "products": 50, "channels": 10}
 _CONNECTIONS = ("products", "metafields", "resourcePublications")
-#: What a rule looks at, ours to theirs; other columns are the platform's own words.
-_COLUMNS = {
-    "tag": "TAG",
-    "title": "TITLE",
-    "product_type": "TYPE",
-    "vendor": "VENDOR",
-    "price": "VARIANT_PRICE",
-    "compare_at_price": "VARIANT_COMPARE_AT_PRICE",
-    "weight": "VARIANT_WEIGHT",
-    "inventory": "VARIANT_INVENTORY",
-    "variant_title": "VARIANT_TITLE",
-}
-_FIELDS = {theirs: ours for ours, theirs in _COLUMNS.items()}
 _ORDERS = frozenset(
     {"alpha_asc", "alpha_desc", "best_selling", "created", "created_desc", "manual"}
     | {"most_relevant", "price_asc", "price_desc"}
@@ -56,6 +49,9 @@ class CollectionRecords(ShopifyRecords[Collection]):
     model = Collection
     fields = fields.COLLECTION
     finds = ("id", "handle")
+    export = COLLECTIONS
+    copies_media = True
+    enforced = False  # a handle that is taken gets a number (recorded answer)
 
     # -- reading
 
@@ -67,18 +63,36 @@ class CollectionRecords(ShopifyRecords[Collection]):
         flags = _asked(query.fields, facts.scopes)
         if query.ids:
             docs = yield from _by_ids(ids_of([f"id:{i}" for i in query.ids], "Collection"), flags)
-            return Page(tuple(_raw(doc, query) for doc in docs))
-        words = both(since(query.updated_since)) if query.updated_since else None
+            docs = [doc for doc in docs if _is_since(doc, query)]
+            return Page((yield from self._records(docs, facts, query)))
+        search = both(since(query.updated_since)) if query.updated_since else None
+        listed = self._listed(search, cursor, flags)
+        docs, more = yield from self.walked(cursor, search, flags, listed)
+        docs = [doc for doc in docs if _is_since(doc, query)]
+        yield from _complete(docs)
+        return Page((yield from self._records(docs, facts, query)), more)
+
+    def _records(
+        self, docs: Sequence[Doc], facts: Facts, query: Query
+    ) -> Flow[tuple[Collection, ...]]:
+        """Return records with their translations, which have to be asked for besides."""
+        records = list(map(_collection, docs))
+        if fields.wants(query.fields, "translations"):
+            records = yield from translations.read(records, facts)
+        if query.raw:
+            records = [each.with_raw(doc) for each, doc in zip(records, docs, strict=True)]
+        return tuple(records)
+
+    def _listed(
+        self, search: str | None, cursor: str, flags: Mapping[str, bool]
+    ) -> Flow[tuple[list[Doc], str]]:
+        """Return a page's documents, and where the next ones are."""
         variables: dict[str, Any] = {**_SIZES, **flags, "first": self.settings.page_size}
         while variables["first"] > 1 and document("collections").cost(variables) > _POINTS:
             variables["first"] //= 2
-        variables |= {"after": cursor or None, "query": words}
+        variables |= {"after": cursor or None, "query": search}
         found = (yield from call("collections", variables))["collections"]
-        nodes = [node for node in found["nodes"] if _is_since(node, query)]
-        yield from _complete(nodes)
-        info = found["pageInfo"]
-        more = str(info["endCursor"]) if info["hasNextPage"] else ""
-        return Page(tuple(_raw(node, query) for node in nodes), more)
+        return list(found["nodes"]), following(found["pageInfo"])
 
     def fetch(
         self, keys: Sequence[str], fields: frozenset[str] | None
@@ -89,19 +103,42 @@ class CollectionRecords(ShopifyRecords[Collection]):
         if handles := values(keys, "handle"):
             ids |= dict.fromkeys((yield from by_handle("collections_by_handle", handles)).values())
         docs = yield from _by_ids(list(ids), _asked(fields, facts.scopes))
-        return tuple(map(_collection, docs))
+        return (yield from self._records(docs, facts, Query(fields=fields)))
 
     # -- writing
 
+    def write(self, batch: Batch[Collection]) -> Flow[None]:
+        """Make the changes, once nothing that an earlier run sent can be made any more."""
+        late = [c for c in batch.changes if c.action == "create" and c.id in batch.uncertain]
+        for pause in LATE:
+            late = yield from self._lacking(late)
+            if not late:
+                break
+            yield from wait(pause, "a lost answer")
+        yield from super().write(batch)
+
+    def _lacking(self, changes: Sequence[Change[Collection]]) -> Flow[list[Change[Collection]]]:
+        """Return the creates whose collections aren't there; all where they can't be looked for."""
+        keys = {change.id: self.normal(change.desired).keys() for change in changes}
+        try:
+            names = [name for each in keys.values() for name in each]
+            found = yield from self.fetch(names, frozenset({"handle"}))
+        except AuthError:
+            raise
+        except StorebridgeError:
+            return list(changes)
+        held = set[str]().union(*(each.keys() for each in found))
+        return [c for c in changes if keys[c.id] and held.isdisjoint(keys[c.id])]
+
     def make(self, change: Change[Collection], batch: Batch[Collection], facts: Facts) -> Flow[str]:
         """Create a collection without members, published nowhere."""
-        body = _input(change.desired, None)
+        body = _input(change.desired, None, (yield from definitions(change.desired.rules)))
         body.setdefault("title", change.desired.title or change.desired.handle)
         kind = RequestKind.CREATE
         payload = yield from mutate(
             "collection_create", "collectionCreate", {"input": body}, change, kind
         )
-        return str(payload["collection"]["id"])
+        return id_of(payload["collection"])
 
     def update(
         self, change: Change[Collection], batch: Batch[Collection], facts: Facts
@@ -111,8 +148,13 @@ class CollectionRecords(ShopifyRecords[Collection]):
             yield from write_metafields(change, {change.record_id: change.desired.metafields})
         elif change.part == "publication":
             yield from publish(change, facts)
+        elif change.part == "translations":
+            yield from translations.write(change, facts)
         elif change.part == "membership":
             yield from self._members(change, batch)
+        elif change.part == "media":
+            made = yield from self._picture(change)
+            return replace(applied(change, change.record_id), media=made)
         else:
             yield from self._core(change)
         return applied(change, change.record_id)
@@ -122,14 +164,44 @@ class CollectionRecords(ShopifyRecords[Collection]):
         return (yield from removal("collection_delete", "collectionDelete", change))
 
     def _core(self, change: Change[Collection]) -> Flow[None]:
-        """Write a collection's own fields; rules go whole, so they are completed."""
+        """Write a collection's own fields; rules go whole, so they are completed.
+
+        Raises:
+            Rejected: if it is to be filled by hand instead of by rules, or the other way round.
+        """
         desired, live = change.desired, None
-        if {"rules", "match_all"} & desired.given and not {"rules", "match_all"} <= desired.given:
+        if {"rules", "match_all"} & desired.given:
             live = yield from self._live(change)
-        body = {"id": change.record_id, **_input(desired, live)}
-        variables = {"input": body}
-        payload = yield from mutate("collection_update", "collectionUpdate", variables, change)
-        yield from finished(payload["job"], change)
+            for field, message in self.fixed(desired, live).items():
+                raise Rejected(message, fields={field: "fixed"}, remedy="Make another one.")
+        rules = desired.rules if live is None or "rules" in desired.given else live.rules
+        body = _input(desired, live, (yield from definitions(rules)))
+        yield from _updated(change, body)
+
+    def _picture(self, change: Change[Collection]) -> Flow[dict[str, str]]:
+        """Give a collection its picture, or none; return what came of its source.
+
+        Raises:
+            Rejected: if there is no address of one.
+        """
+        image = change.desired.image
+        if image is None:
+            yield from _updated(change, {"image": None})
+            return {}
+        held = (yield from self._live(change)).image or Media()
+        row = {"altText": image.alt if "alt" in image.given else held.alt}
+        if held.id and (not image.url or image.id == held.id):
+            row["id"] = held.id  # the same picture under another text
+        elif not image.url:
+            message, remedy = "the collection has no picture", "Give its address."
+            raise Rejected(message, fields={"image": "missing"}, remedy=remedy)
+        elif path := local_file(image.url):
+            row["src"] = (yield from staged(file_part(path), "COLLECTION_IMAGE")).url
+        else:
+            row["src"] = image.url
+        found = yield from _updated(change, {"image": row})
+        made = (found["image"] or {}).get("id")
+        return dict.fromkeys(image.element_keys(), made) if made else {}
 
     def _members(self, change: Change[Collection], batch: Batch[Collection]) -> Flow[None]:
         """Put products in and take others out, then bring them into order where it is kept."""
@@ -164,9 +236,18 @@ class CollectionRecords(ShopifyRecords[Collection]):
     def normal(self, desired: Collection) -> Collection:
         """Return a desired collection as Shopify gives it back."""
         desired = desired.without("platform_fields")  # Shopify has none of its own here
+        if desired.sort_order and desired.sort_order not in _ORDERS:
+            desired = desired.without("sort_order")
         if "handle" in desired.given and handle_form(desired.handle) != desired.handle:
             return desired.model_copy(update={"handle": handle_form(desired.handle)})
         return desired
+
+    def fixed(self, desired: Collection, live: Collection) -> dict[str, str]:
+        """Return what can't be changed: a collection is filled by rules, or by hand, for good."""
+        if "rules" not in desired.given or bool(desired.rules) == bool(live.rules):
+            return {}
+        how = "by rules" if live.rules else "by hand"
+        return {"rules": f"a collection that is filled {how} stays so"}
 
     def cost(self, change: Change[Collection]) -> Cost | None:
         """Return what a change takes."""
@@ -211,7 +292,7 @@ def _complete(docs: list[Doc]) -> Flow[None]:
 
 def _rest(doc: Doc) -> Flow[None]:
     for name in _CONNECTIONS:
-        if name in doc:
+        if name in doc and (name != "products" or not doc["ruleSet"]):  # rules name the products
             only = {each: each == name for each in _CONNECTIONS}
             variables = {**only, "id": doc["id"], "first": 250}
             yield from drain("collection_more", "collection", doc[name], variables, (name,))
@@ -220,11 +301,6 @@ def _rest(doc: Doc) -> Flow[None]:
 def _is_since(doc: Doc, query: Query) -> bool:
     since_ = query.updated_since
     return since_ is None or reading.time(doc["updatedAt"]) >= since_.replace(microsecond=0)
-
-
-def _raw(doc: Doc, query: Query) -> Collection:
-    record = _collection(doc)
-    return record.with_raw(doc) if query.raw else record
 
 
 def _collection(doc: Doc) -> Collection:
@@ -236,8 +312,9 @@ def _collection(doc: Doc) -> Collection:
         "title": doc["title"],
         "description_html": doc["descriptionHtml"],
         "sort_order": doc["sortOrder"].lower(),
-        "rules": tuple(map(_rule, rules["rules"])) if rules else (),
+        "rules": tuple(map(rule, rules["rules"])) if rules else (),
         "match_all": not rules["appliedDisjunctively"] if rules else True,
+        "image": _image(doc["image"]),
         "seo": Seo(title=doc["seo"]["title"] or "", description=doc["seo"]["description"] or ""),
         "updated_at": doc["updatedAt"],
     }
@@ -251,13 +328,27 @@ def _collection(doc: Doc) -> Collection:
     return Collection(**found)
 
 
-def _rule(doc: Doc) -> Rule:
-    column = _FIELDS.get(doc["column"], doc["column"].lower())
-    return Rule(field=column, relation=doc["relation"].lower(), value=doc["condition"])
+def _image(doc: Doc | None) -> Media | None:
+    if doc is None:
+        return None
+    return Media(id=doc["id"] or "", url=doc["url"], alt=doc["altText"] or "", media_type="image")
 
 
-def _input(desired: Collection, live: Collection | None) -> dict[str, Any]:
+def _updated(change: Change[Collection], body: Mapping[str, Any]) -> Flow[Doc]:
+    """Change a collection, and return it once Shopify is done."""
+    variables = {"input": {"id": change.record_id, **body}}
+    payload = yield from mutate("collection_update", "collectionUpdate", variables, change)
+    yield from finished(payload["job"], change)
+    found: Doc = payload["collection"]
+    return found
+
+
+def _input(
+    desired: Collection, live: Collection | None, known: Mapping[str, str]
+) -> dict[str, Any]:
     """Return the input for a collection's own fields; `live` completes its rules.
+
+    `known` has the ids of metafield definitions by the fields of rules.
 
     Raises:
         Rejected: for an order that Shopify doesn't have.
@@ -282,17 +373,9 @@ def _input(desired: Collection, live: Collection | None) -> dict[str, Any]:
         match_all = desired.match_all if "match_all" in given or live is None else live.match_all
         body["ruleSet"] = {
             "appliedDisjunctively": not match_all,
-            "rules": [_rule_input(each) for each in rules],
+            "rules": [rule_input(each, known) for each in rules],
         }
     return body
-
-
-def _rule_input(rule: Rule) -> dict[str, str]:
-    return {
-        "column": _COLUMNS.get(rule.field, rule.field.upper()),
-        "relation": rule.relation.upper(),
-        "condition": rule.value,
-    }
 
 
 def _reorder(change: Change[Collection], now: list[str], wanted: Sequence[str]) -> Flow[None]:

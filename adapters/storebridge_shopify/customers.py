@@ -1,4 +1,7 @@
-"""Customers: told apart by their e-mail address. No e-mail is sent to those that are made."""
+"""Customers: told apart by their e-mail address, those without one by their phone number.
+
+Shopify keeps both once. No e-mail is sent to those that are made.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from typing import Any, ClassVar
 from storebridge.adapter import Batch, Change, Cost, Fit
 from storebridge.errors import NotFound, NotSupported, Rejected
 from storebridge.flow import Flow, Outcome, RequestKind
-from storebridge.models import Address, Customer, Money
+from storebridge.models import Address, Consent, Customer, Money
 from storebridge_shopify import fields, forecast, people, reading
-from storebridge_shopify.graphql import Doc, call, check
-from storebridge_shopify.lookup import by_email, values
+from storebridge_shopify.bulk_shapes import CUSTOMERS
+from storebridge_shopify.graphql import Doc, call, check, id_of
+from storebridge_shopify.lookup import by_email, by_phone, values
 from storebridge_shopify.nested import NestedRecords
 from storebridge_shopify.owned import write_metafields
 from storebridge_shopify.records import applied, given_paths, mutate
@@ -49,11 +53,12 @@ class CustomerRecords(NestedRecords[Customer]):
 
     model = Customer
     fields = fields.CUSTOMER
-    finds = ("id", "email")
+    finds = ("id", "email", "phone")
     type: ClassVar[str] = "Customer"
     root: ClassVar[str] = "customers"
     listing: ClassVar[str] = "customers"
     by_id: ClassVar[str] = "customers_by_id"
+    export = CUSTOMERS
     sizes: ClassVar = {"addresses": 10, "metafields": 20}
 
     # -- reading
@@ -74,8 +79,10 @@ class CustomerRecords(NestedRecords[Customer]):
                 yield from drain("customer_more", "customer", doc[name], variables, (name,))
 
     def look_up(self, keys: Sequence[str]) -> Flow[list[str]]:
-        """Return the ids of the customers that have these e-mail addresses now."""
-        return list((yield from by_email(values(keys, "email"))).values())
+        """Return the ids of the customers that have these e-mail addresses or phone numbers now."""
+        emails = yield from by_email(values(keys, "email"))
+        phones = yield from by_phone(_SIGNS.sub("", each) for each in values(keys, "phone"))
+        return [*emails.values(), *phones.values()]
 
     def read(self, doc: Doc) -> Customer:
         """Return the customer that a document describes; `addresses` are those besides the default.
@@ -111,16 +118,16 @@ class CustomerRecords(NestedRecords[Customer]):
     # -- writing
 
     def make(self, change: Change[Customer], batch: Batch[Customer], facts: Facts) -> Flow[str]:
-        """Create a customer; one with an e-mail address or a phone is made once, however often."""
+        """Create a customer.
+
+        Nothing identifies it in the call, which would write over a customer who is there by now,
+        and replace the addresses.
+        """
         desired = self.normal(change.desired)
-        keys = {name: getattr(desired, name) for name in ("email", "phone")}
-        name = next((name for name, value in keys.items() if value), "")
-        variables: dict[str, Any] = {"input": _input(desired, _addresses(desired, None))}
-        if name:
-            variables["identifier"] = {name: keys[name]}
-        kind = RequestKind.SET if name else RequestKind.CREATE
+        variables = {"input": _input(desired, _addresses(desired, None))}
+        kind = RequestKind.CREATE
         payload = yield from mutate("customer_set", "customerSet", variables, change, kind)
-        return str(payload["customer"]["id"])
+        return id_of(payload["customer"])
 
     def update(
         self, change: Change[Customer], batch: Batch[Customer], facts: Facts
@@ -172,6 +179,12 @@ class CustomerRecords(NestedRecords[Customer]):
             new["phone"] = _SIGNS.sub("", desired.phone)
         if "tags" in given:
             new["tags"] = tag_forms(desired.tags)
+        if desired.default_address is not None:
+            new["default_address"] = people.form(desired.default_address)
+        if "addresses" in given:
+            new["addresses"] = tuple(map(people.form, desired.addresses))
+        if "consents" in given:
+            new["consents"] = tuple(filter(_is_held, desired.consents))
         return desired.model_copy(update=new) if new else desired
 
     def cost(self, change: Change[Customer]) -> Cost:
@@ -187,13 +200,18 @@ class CustomerRecords(NestedRecords[Customer]):
             source = "recorded answer: MAX_INPUT_SIZE_EXCEEDED"
             yield Fit("customer", record.label, "addresses", message, source)
         for each in record.consents:
-            known = each.channel in _CONSENTS and each.level in _LEVELS
-            if not known or each.state not in _STATES:
+            if not _is_held(each):
                 message = f"Shopify takes no consent {each.state!r} ({each.channel})"
                 yield Fit("customer", record.label, "consents", message, _SOURCE)
 
 
 _SOURCE = "CustomerEmailMarketingConsentInput"
+
+
+def _is_held(consent: Consent) -> bool:
+    """Return whether Shopify has words for what a customer said to marketing."""
+    known = consent.channel in _CONSENTS and consent.level in _LEVELS
+    return known and consent.state in _STATES
 
 
 def _input(desired: Customer, addresses: Sequence[Address] | None) -> dict[str, Any]:
@@ -219,8 +237,7 @@ def _addresses(desired: Customer, live: Customer | None) -> list[Address] | None
     first = live.default_address if live else None
     if "default_address" in given:
         new = desired.default_address
-        lines = {name: getattr(new, name) for name in new.given} if new else {}
-        first = first.but(**lines) if first and new else new
+        first = people.completed(new, first) if new else None
     others = desired.addresses if "addresses" in given or live is None else live.addresses
     return [*([first] if first else []), *others]
 

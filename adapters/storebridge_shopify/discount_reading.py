@@ -14,7 +14,7 @@ from storebridge.models import Discount, Money
 from storebridge_shopify import reading
 from storebridge_shopify.graphql import Doc
 
-__all__ = ["CLASSES", "connections", "discount", "is_automatic"]
+__all__ = ["CLASSES", "REST_OF_WORLD", "connections", "discount", "is_automatic"]
 
 #: What a discount can be combined with, ours to theirs.
 CLASSES = {
@@ -24,6 +24,8 @@ CLASSES = {
 }
 _TYPES = {"Bxgy": "buy_x_get_y", "App": "app"}
 _ITEMS = ("products", "productVariants", "collections")
+#: What stands among countries for those that the shop has no zone for.
+REST_OF_WORLD = "*"
 
 
 def is_automatic(doc: Doc) -> bool:
@@ -110,11 +112,11 @@ def _value(doc: Doc) -> Iterator[tuple[str, Any]]:
     yield "each_item", amount and value["appliesOnEachItem"]
     yield "free_shipping", False
     items = doc["customerGets"]["items"]
-    if items["__typename"] == "AllDiscountItems":
-        yield from {"products": (), "collections": ()}.items()
-    elif items.keys() & set(_ITEMS):
-        yield "products", _products(items)
-        yield "collections", _collections(items)
+    named = {"products": _products(items), "collections": _collections(items)}
+    if items["__typename"] == "AllDiscountItems" or (any(named.values()) and not _variants(items)):
+        yield from named.items()
+    else:  # none of both would mean that it is for everything
+        yield from ((name, keys) for name, keys in named.items() if keys)
 
 
 def _products(items: Doc) -> tuple[str, ...]:
@@ -125,13 +127,29 @@ def _collections(items: Doc) -> tuple[str, ...]:
     return tuple(node["handle"] for node in reading.nodes(items.get("collections")))
 
 
+def _named(items: Doc) -> bool:
+    """Return whether anything is known of what a discount is for."""
+    return any(reading.nodes(items.get(name)) for name in _ITEMS)
+
+
+def _variants(items: Doc) -> list[str]:
+    """Return the variants by SKU, which other shops know too; by id those without one."""
+    nodes = reading.nodes(items.get("productVariants"))
+    return [f"sku:{node['sku']}" if node["sku"] else f"id:{node['id']}" for node in nodes]
+
+
 def _buyers(context: Doc) -> Iterator[tuple[str, Any]]:
-    """Yield the addresses of the only buyers, where they may be seen."""
-    if context["__typename"] != "DiscountCustomers":
+    """Yield the addresses of the only buyers, where all are known by one; none for everybody."""
+    if context["__typename"] == "DiscountBuyerSelectionAll":
         yield "customer_emails", ()
-    elif "customers" in context:
-        held = (each["defaultEmailAddress"] for each in context["customers"])
-        yield "customer_emails", tuple(each["emailAddress"] for each in held if each)
+    elif emails := _emails(context):
+        yield "customer_emails", emails
+
+
+def _emails(context: Doc) -> tuple[str, ...]:
+    """Return the addresses of all buyers; nothing where one can't be seen, or has none."""
+    held = [each["defaultEmailAddress"] for each in context.get("customers", ())]
+    return tuple(each["emailAddress"] for each in held) if all(held) else ()
 
 
 def _extras(doc: Doc, combines: list[str], currency: str) -> Iterator[tuple[str, Any]]:
@@ -142,19 +160,23 @@ def _extras(doc: Doc, combines: list[str], currency: str) -> Iterator[tuple[str,
     if 0 < len(combines) < len(_whole(kind)):
         yield "combines_with", combines
     context = doc["context"]
-    if context["__typename"] not in ("DiscountBuyerSelectionAll", "DiscountCustomers"):
+    if context["__typename"] != "DiscountBuyerSelectionAll" and not _emails(context):
         segments = [each["name"] for each in context.get("segments", ())]
         yield "buyers", segments or [context["__typename"]]
     for side, word in (("customerBuys", "buys"), ("customerGets", "gets")):
         if side in doc and kind.endswith("Bxgy"):
             yield word, _side(doc[side], currency)
         elif side in doc:
-            variants = reading.nodes(doc[side]["items"].get("productVariants"))
-            yield "variants", [node["id"] for node in variants]
+            items = doc[side]["items"]
+            yield "variants", _variants(items)
+            if items["__typename"] != "AllDiscountItems" and not _named(items):
+                yield "items", items["__typename"]
     yield "uses_per_order", doc.get("usesPerOrderLimit")
     if highest := doc.get("maximumShippingPrice"):
         yield "maximum_shipping_price", str(_money(highest))
-    yield "countries", list(doc.get("destinationSelection", {}).get("countries", ()))
+    place = doc.get("destinationSelection", {})
+    rest = [REST_OF_WORLD] if place.get("includeRestOfWorld") else []
+    yield "countries", [*place.get("countries", ()), *rest]
     if app := doc.get("appDiscountType"):
         yield "app", {"title": app["title"], "function": app["functionId"]}
 
@@ -175,7 +197,7 @@ def _side(doc: Doc, currency: str) -> dict[str, Any]:
         "percentage": str(_percentage(effect["percentage"])) if "percentage" in effect else "",
         "amount_off": str(_money(effect["amount"])) if "amount" in effect else "",
         "products": list(_products(items)),
-        "variants": [node["id"] for node in reading.nodes(items.get("productVariants"))],
+        "variants": _variants(items),
         "collections": list(_collections(items)),
     }
     return {name: each for name, each in found.items() if each}

@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from storebridge.adapter import Batch
 from storebridge.errors import NotFound, Rejected
 from storebridge.flow import Flow
-from storebridge.models import Discount
+from storebridge.models import Discount, Money
 from storebridge_shopify import reading
-from storebridge_shopify.discount_reading import CLASSES
+from storebridge_shopify.discount_reading import CLASSES, REST_OF_WORLD
 from storebridge_shopify.graphql import Doc
-from storebridge_shopify.lookup import by_email, collections_of, products_of
+from storebridge_shopify.lookup import (
+    by_email,
+    collections_of,
+    ids_of,
+    products_of,
+    values,
+    variants_of,
+)
 from storebridge_shopify.site import Facts
 from storebridge_shopify.writing import tag_forms
 
-__all__ = ["inputs", "refuse_another_type", "refuse_unheld", "unheld"]
+__all__ = ["EXTRAS", "LIMITS", "extras_of", "inputs", "refuse_another_type", "refuse_unheld",
+           "unheld"]  # fmt: skip
 
 _VALUE = frozenset({"percentage", "amount", "each_item"})
 _MINIMUM = frozenset({"minimum_subtotal", "minimum_quantity"})
+#: What of `platform_fields` limits free shipping.
+_OF_SHIPPING = frozenset({"countries", "maximum_shipping_price"})
+#: What of `platform_fields` is written.
+EXTRAS = frozenset({"tags", "combines_with", "variants"}) | _OF_SHIPPING
+#: What makes a discount one for some only, or of another type, and has no call here: without it
+#: anybody would get it.
+LIMITS = frozenset({"app", "buyers", "buys", "gets", "items", "type", "uses_per_order"})
 #: A discount needs a start (recorded answer: BLANK); one that nobody gave has begun long ago.
 _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 _NONE = {"starts_at": _ALWAYS, "ends_at": None}
 
 
+def extras_of(desired: Discount) -> Mapping[str, Any]:
+    """Return what is desired of what only Shopify knows."""
+    return desired.platform_fields.get(reading.NAMESPACE, {})
+
+
 def unheld(desired: Discount) -> dict[str, str]:
     """Return what a discount with codes can't be, by field."""
-    given, found = desired.given, dict[str, str]()
+    given, found, extras = desired.given, dict[str, str](), extras_of(desired)
+    for name in sorted(LIMITS & {name for name, value in extras.items() if value}):
+        path = f"platform_fields.{reading.NAMESPACE}.{name}"
+        found[path] = "the adapter can't write it, and without it others would get the discount"
     if "codes" in given and not desired.codes:
         found["codes"] = "the adapter makes no discounts without a code"
     if "status" in given and desired.status not in ("", "active"):
@@ -37,9 +60,10 @@ def unheld(desired: Discount) -> dict[str, str]:
         found["usage_limit_per_customer"] = "a customer can use it once, or as often as they like"
     if desired.free_shipping and (desired.percentage or desired.amount):
         found["free_shipping"] = "a discount makes shipping free, or takes something off"
-    if desired.free_shipping and (desired.products or desired.collections):
+    goods = desired.products or extras.get("variants")
+    if desired.free_shipping and (goods or desired.collections):
         found["products"] = "free shipping is for whole orders"
-    elif desired.products and desired.collections:
+    elif goods and desired.collections:
         found["collections"] = "a discount is for products or for collections, not for both"
     if desired.minimum_subtotal and desired.minimum_quantity:
         found["minimum_quantity"] = "one minimum fits: a subtotal or a quantity"
@@ -64,9 +88,11 @@ def refuse_another_type(desired: Discount, *, shipping: bool) -> None:
     Raises:
         Rejected: Shopify has a call for each type, and none that changes it.
     """
+    extras = extras_of(desired)
     wants = desired.free_shipping if "free_shipping" in desired.given else shipping
     for_some = desired.percentage or desired.amount or desired.products or desired.collections
-    if wants != shipping or (shipping and for_some):
+    only = for_some or extras.get("variants") if shipping else _OF_SHIPPING & extras.keys()
+    if wants != shipping or only:
         raise Rejected(
             "a discount stays what it is: off the price, or free shipping",
             fields={"free_shipping": "type"},
@@ -103,6 +129,7 @@ def inputs(
     if _MINIMUM & given:
         body["minimumRequirement"] = _minimum(desired, live, facts)
     body |= yield from _gets(desired, live, batch, facts)
+    body |= _shipping(desired, live, facts)
     if "customer_emails" in given:
         body["context"] = yield from _context(desired.customer_emails, live)
     return body
@@ -125,7 +152,7 @@ def _ships(live: Doc) -> bool:
 
 def _combines(desired: Discount, live: Doc | None) -> dict[str, Any]:
     """Return what it can be combined with, and its tags."""
-    extras = desired.platform_fields.get(reading.NAMESPACE, {})
+    extras = extras_of(desired)
     body: dict[str, Any] = {}
     if "tags" in extras:
         body["tags"] = list(tag_forms(extras["tags"]))
@@ -174,9 +201,42 @@ def _gets(
         if value["__typename"] == "DiscountAmount":
             row = {"amount": value["amount"]["amount"], "appliesOnEachItem": desired.each_item}
             gets["value"] = {"discountAmount": row}
-    if live is None or {"products", "collections"} & desired.given:
+    named = {"products", "collections"} & desired.given or "variants" in extras_of(desired)
+    if live is None or named:
         gets["items"] = yield from _items(desired, live, batch)
     return {"customerGets": gets} if gets else {}
+
+
+def _shipping(desired: Discount, live: Doc | None, facts: Facts) -> dict[str, Any]:
+    """Return to where shipping is free, and up to which price.
+
+    Raises:
+        Rejected: for a new discount that takes something off.
+    """
+    extras, body = extras_of(desired), dict[str, Any]()
+    if not _OF_SHIPPING & extras.keys():
+        return body
+    if live is None and not desired.free_shipping:
+        raise Rejected(
+            "only free shipping can be for some countries, or up to a price",
+            fields={f"platform_fields.{reading.NAMESPACE}": "free_shipping"},
+        )
+    if "maximum_shipping_price" in extras:
+        highest = extras["maximum_shipping_price"]
+        path = f"platform_fields.{reading.NAMESPACE}.maximum_shipping_price"
+        body["maximumShippingPrice"] = (
+            facts.shop_amount(Money.parse(highest), path) if highest else None
+        )
+    if "countries" in extras:
+        place = live["discount"]["destinationSelection"] if live is not None else {}
+        held, wanted = place.get("countries", ()), list(extras["countries"])
+        rows: dict[str, Any] = {
+            "add": _besides(wanted, (*held, REST_OF_WORLD)),
+            "remove": _besides(held, wanted),
+            "includeRestOfWorld": REST_OF_WORLD in wanted,
+        }
+        body["destination"] = {"countries": rows} if wanted else {"all": True}
+    return body
 
 
 def _value(desired: Discount, live: Doc | None, facts: Facts) -> dict[str, Any]:
@@ -205,22 +265,24 @@ def _items(desired: Discount, live: Doc | None, batch: Batch[Discount]) -> Flow[
         [node["id"] for node in reading.nodes(held.get(name))]
         for name in ("products", "collections", "productVariants")
     )
-    wanted = {"products": products, "collections": collections}
+    wanted = {"products": products, "collections": collections, "variants": variants}
+    if "variants" in extras_of(desired):
+        wanted["variants"] = yield from _named(extras_of(desired)["variants"])
     if "products" in desired.given:
         wanted["products"] = yield from products_of(desired.products, batch.ids)
     if "collections" in desired.given:
         wanted["collections"] = yield from collections_of(desired.collections, batch.ids)
-    if not wanted["products"] and not wanted["collections"]:
+    if not any(wanted.values()):
         return {"all": True}
-    if wanted["products"] and wanted["collections"] and "collections" not in desired.given:
-        wanted["collections"] = []
-    elif wanted["products"] and wanted["collections"]:
-        wanted["products"] = []
+    if (wanted["products"] or wanted["variants"]) and wanted["collections"]:
+        others = ("products", "variants") if "collections" in desired.given else ("collections",)
+        wanted |= {name: [] for name in others}
     items: dict[str, Any] = {}
     changes = {
         "productsToAdd": _besides(wanted["products"], products),
         "productsToRemove": _besides(products, wanted["products"]),
-        "productVariantsToRemove": variants if wanted["collections"] else [],
+        "productVariantsToAdd": _besides(wanted["variants"], variants),
+        "productVariantsToRemove": _besides(variants, wanted["variants"]),
     }
     if rows := {name: ids for name, ids in changes.items() if ids}:
         items["products"] = rows
@@ -231,6 +293,21 @@ def _items(desired: Discount, live: Doc | None, batch: Batch[Discount]) -> Flow[
     if rows := {name: ids for name, ids in changes.items() if ids}:
         items["collections"] = rows
     return items
+
+
+def _named(keys: Sequence[str]) -> Flow[list[str]]:
+    """Return the ids of variants by SKU or id.
+
+    Raises:
+        NotFound: if no variant has a key, or several have a SKU.
+    """
+    known = yield from variants_of(values(keys, "sku"))
+    ids = {f"sku:{sku}": id_ for sku, id_ in known.items()}
+    ids |= {f"id:{id_}": id_ for id_ in ids_of(keys, "ProductVariant")}
+    for key in keys:
+        if key not in ids:
+            raise NotFound(f"there is no one variant {key}", fields={"variants": key})
+    return [ids[key] for key in keys]
 
 
 def _besides(these: Sequence[str], those: Sequence[str]) -> list[str]:

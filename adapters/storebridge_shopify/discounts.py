@@ -18,12 +18,15 @@ from storebridge.models import Discount
 from storebridge_shopify import fields, reading
 from storebridge_shopify.discount_reading import connections, discount, is_automatic
 from storebridge_shopify.discount_writing import (
+    EXTRAS,
+    LIMITS,
+    extras_of,
     inputs,
     refuse_another_type,
     refuse_unheld,
     unheld,
 )
-from storebridge_shopify.graphql import Doc, call, document
+from storebridge_shopify.graphql import Doc, call, document, following, id_of
 from storebridge_shopify.lookup import by_code, values
 from storebridge_shopify.nested import NestedRecords
 from storebridge_shopify.owned import write_metafields
@@ -45,8 +48,6 @@ __all__ = ["DiscountRecords"]
 _CODES = 250
 #: Seconds between looks at codes that are being added.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
-#: What is written besides the model's fields; the rest has no call here.
-_EXTRAS = frozenset({"tags", "combines_with"})
 #: The document and the root of each call, and the name of its input: amount off, free shipping.
 _MAKE = {
     False: ("discount_code_create", "discountCodeBasicCreate"),
@@ -83,7 +84,7 @@ class DiscountRecords(NestedRecords[Discount]):
     def complete(self, doc: Doc) -> Flow[None]:
         """Add codes, products, collections and metafields that didn't come with a discount."""
         for connection, path in connections(doc):
-            if connection["pageInfo"]["hasNextPage"]:
+            if following(connection["pageInfo"]):
                 flags = {each: each in path for each in _CONNECTIONS}
                 variables = {**flags, "id": doc["id"], "first": 250}
                 yield from drain("discount_more", "discountNode", connection, variables, path)
@@ -120,7 +121,7 @@ class DiscountRecords(NestedRecords[Discount]):
         name, root = _MAKE[desired.free_shipping]
         kind = RequestKind.CREATE
         payload = yield from mutate(name, root, {"discount": body}, change, kind)
-        return _node(payload["codeDiscountNode"]["id"], "DiscountNode")
+        return _node(id_of(payload["codeDiscountNode"]), "DiscountNode")
 
     def is_made(self, desired: Discount, live: Discount) -> bool:
         """Return whether a discount is the one to be made; codes may still be added to it."""
@@ -140,8 +141,8 @@ class DiscountRecords(NestedRecords[Discount]):
             yield from write_metafields(change, {owner: change.desired.metafields})
             return applied(change, owner)
         desired = change.desired
-        refuse_unheld(desired)
         doc = yield from self._live(change.record_id)
+        refuse_unheld(_changed(desired, self.read(doc)))
         kind = doc["discount"]["__typename"]
         if kind not in ("DiscountCodeBasic", "DiscountCodeFreeShipping"):
             raise NotSupported(f"a {kind} isn't written by this adapter", "change it in the admin")
@@ -156,6 +157,13 @@ class DiscountRecords(NestedRecords[Discount]):
             yield from self._add_codes(change, doc, desired.codes)
             yield from _drop_codes(change, doc, desired.codes)
         return applied(change, change.record_id)
+
+    def outcome(
+        self, change: Change[Discount], batch: Batch[Discount], facts: Facts
+    ) -> Flow[Outcome]:
+        """Make one change; also of one that was made in part the id is that of a discount."""
+        found = yield from super().outcome(change, batch, facts)
+        return replace(found, id=_node(found.id, "DiscountNode")) if found.id else found
 
     def delete(self, change: Change[Discount]) -> Flow[str]:
         """Delete a discount."""
@@ -234,8 +242,9 @@ class DiscountRecords(NestedRecords[Discount]):
         if desired.amount is None and "each_item" in given:
             new["each_item"] = False
         if "platform_fields" in given:
-            mine = desired.platform_fields.get(reading.NAMESPACE, {})
-            kept = {name: value for name, value in mine.items() if name in _EXTRAS}
+            # What can't be written stays, so that nothing is made without it.
+            mine = extras_of(desired).items()
+            kept = {name: value for name, value in mine if name in EXTRAS | LIMITS}
             if "tags" in kept:
                 kept["tags"] = list(tag_forms(kept["tags"]))
             new["platform_fields"] = {reading.NAMESPACE: kept} if kept else {}
@@ -248,8 +257,8 @@ class DiscountRecords(NestedRecords[Discount]):
             yield from lacking(record, given_paths(record), self.shop.facts.scopes)
         for field, message in unheld(record).items():
             yield Fit("discount", record.label, field, message, "schema, DiscountCodeBasicInput")
-        for name in record.platform_fields.get(reading.NAMESPACE, {}):
-            if name not in _EXTRAS:
+        for name in extras_of(record):
+            if name not in EXTRAS | LIMITS:
                 path = f"platform_fields.{reading.NAMESPACE}.{name}"
                 message = "the adapter has no call that writes it"
                 yield Fit("discount", record.label, path, message)
@@ -266,6 +275,13 @@ def _node(id_: str, kind: str) -> str:
     shopify.dev asks for a DiscountAutomaticNode).
     """
     return f"gid://shopify/{kind}/{id_.rpartition('/')[2]}"
+
+
+def _changed(desired: Discount, live: Discount) -> Discount:
+    """Return a desired discount without what only Shopify knows and is so already."""
+    held = extras_of(live)
+    new = {name: each for name, each in extras_of(desired).items() if each != held.get(name)}
+    return desired.but(platform_fields={reading.NAMESPACE: new}) if extras_of(desired) else desired
 
 
 def _lacking(live: Doc, wanted: Sequence[str]) -> list[str]:

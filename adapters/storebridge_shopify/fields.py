@@ -65,7 +65,7 @@ PRODUCT: Mapping[str, Field] = {
     "translations.value": Field("translations"),
     "channels": Field("publication"),
     "collections": Field("membership"),
-    "gift_card": _OWN,
+    "gift_card": Field(),
     "platform_fields": Field(),
     "created_at": _OWN,
     "updated_at": _OWN,
@@ -81,17 +81,25 @@ COLLECTION: Mapping[str, Field] = {
     "rules.value": Field(),
     "match_all": Field(),
     "sort_order": Field(),
+    "image.id": Field("media", write=False),
+    "image.url": Field("media", read=False),
+    "image.content_hash": Field("media", write=False, read=False),
+    "image.media_type": Field("media", write=False),
+    "image.alt": Field("media", max_length=512, source=_ALT),
     "seo.title": Field(),
     "seo.description": Field(),
+    "translations.locale": Field("translations"),
+    "translations.field": Field("translations"),
+    "translations.value": Field("translations"),
     "metafields": Field("metafields"),
     "channels": Field("publication"),
     "products": Field("membership"),
     "updated_at": _OWN,
 }
 
-#: The lines of an address that an input takes; a region goes by its code.
-_LINES = ("first_name", "last_name", "company", "address1", "address2", "city", "region_code",
-          "postcode", "country", "phone")  # fmt: skip
+#: The lines of an address that an input takes; a region goes by its code where it has one.
+_LINES = ("first_name", "last_name", "company", "address1", "address2", "city", "region",
+          "region_code", "postcode", "country", "phone")  # fmt: skip
 _NOTE = "recorded answer: 'Note is too long (maximum is 5000 characters)'"
 
 CUSTOMER: Mapping[str, Field] = {
@@ -169,6 +177,16 @@ DISCOUNT: Mapping[str, Field] = {
     ),
     "metafields": Field("metafields"),
 }  # fmt: skip
+
+METAFIELD_DEFINITION: Mapping[str, Field] = {
+    "id": _OWN,
+    **dict.fromkeys(("owner", "metafield", "type"), _MADE),
+    "name": Field(max_length=255, source=_LONG),
+    "description": Field(),
+    "validations": Field(),
+    "pinned": Field(),
+    "platform_fields": Field(),
+}
 
 REDIRECT: Mapping[str, Field] = {"id": _OWN, "path": Field(), "target": Field()}
 

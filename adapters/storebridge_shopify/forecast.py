@@ -14,10 +14,11 @@ from typing import Any
 from storebridge.adapter import BulkLimits, Change, Cost
 from storebridge.models import Collection, Customer, Product, Variant
 from storebridge_shopify.graphql import document
+from storebridge_shopify.joining import tag_calls, untagged
 from storebridge_shopify.matching import keeps_shape
 from storebridge_shopify.walk import by_id_variables
 
-__all__ = ["JOBS", "collection", "customer", "product"]
+__all__ = ["collection", "customer", "jobs", "product"]
 
 #: The most rows of a call (usage/limits), of metafieldsSet, and of a look-up by ids.
 _ROWS, _METAFIELDS, _NODES = 250, 25, 50
@@ -44,9 +45,13 @@ def _job() -> Cost:
     )
 
 
-#: Five mutations run at once for an app in a shop (usage/bulk-operations, since 2026-01). Of
-#: 10,000 products of 5 variants each job gets a fifth, 8 MB of the 100 MB that a file may have.
-JOBS = BulkLimits(changes=2_000, at_once=5, cost=_job())
+def jobs() -> BulkLimits:
+    """Return how many changes of products a job takes, how many jobs run at once, and their cost.
+
+    Five mutations run at once for an app in a shop (usage/bulk-operations, since 2026-01). Of
+    10,000 products of 5 variants each job gets a fifth, 8 MB of the 100 MB that a file may have.
+    """
+    return BulkLimits(changes=2_000, at_once=5, cost=_job())
 
 
 def product(change: Change[Product], items: Container[str]) -> Cost:
@@ -74,7 +79,7 @@ def collection(change: Change[Collection]) -> Cost | None:
         return _of("collection_delete")
     if change.action == "create":
         return _of("collection_create")
-    if change.part == "core":
+    if change.part in ("core", "media"):
         return _of("collection_update")
     return None if change.part == "membership" else _alone(_SHARED[change.part](change))
 
@@ -107,17 +112,23 @@ def _core(change: Change[Product], items: Container[str]) -> Iterator[Cost]:
     if not keeps_shape(change):
         variants = max(len(each.variants) for each in (desired, change.before or desired))
         names = frozenset({"variants.sku", "options"})
-        for asked in (names, names - {"variants.sku"}):
-            yield _of("products_by_id", by_id_variables(asked, variants))
+        yield _of("products_by_id", by_id_variables(names, variants))
         yield _set(variants)
+        yield from _tags(change)
         return
     rows = sum(1 for each in desired.variants if each.given - _NO_ROW)
-    if desired.given - _LISTS:
+    if untagged(change).given - _LISTS:
         yield _of("product_set") + Cost(requests=0, lines=1)
+    yield from _tags(change)
     for start in range(0, rows, _ROWS):
         piece = {"variants": [None] * min(_ROWS, rows - start)}
         yield _of("variants_update", piece) + Cost(requests=0, lines=1)
     yield from _stock(desired.variants, items)
+
+
+def _tags(change: Change[Product]) -> Iterator[Cost]:
+    for name, _ in tag_calls(change):
+        yield _of(name) + Cost(requests=0, lines=1)
 
 
 def _stock(variants: tuple[Variant, ...], items: Container[str]) -> Iterator[Cost]:
@@ -149,7 +160,7 @@ def _metafields(change: Change[Any]) -> Iterator[Cost]:
         yield _of("metafields_delete") + Cost(requests=0, lines=1 if known else 0)
 
 
-def _translations(change: Change[Product]) -> Iterator[Cost]:
+def _translations(change: Change[Any]) -> Iterator[Cost]:
     if calls := ceil(len(change.desired.translations) / 100):
         yield _of("translations", {"first": 1})
         yield _of("translations_register", times=calls) + Cost(requests=0, lines=calls)
@@ -166,12 +177,16 @@ def _publication(change: Change[Any]) -> Iterator[Cost]:
 
 
 def _membership(_change: Change[Product]) -> Iterator[Cost]:
-    yield _of("product_set") + Cost(requests=0, lines=1)
+    yield _of("product_join") + Cost(requests=0, lines=1)
 
 
 def _prices(change: Change[Product]) -> Iterator[Cost]:
-    rows = sum(len(each.market_prices) for each in change.desired.variants)
-    yield _of("prices_add", times=rows / _ROWS)
+    rows = [each for variant in change.desired.variants for each in variant.market_prices]
+    yield _of("prices_add", times=len(rows) / _ROWS)
+    halves = {each.market for each in rows if not each.given >= {"price", "compare_at_price"}}
+    for name, size in (("price_list_prices", {"first": 250}), ("variant_prices", {})):
+        if halves:
+            yield _of(name, size, times=len(halves) / _NODES)
 
 
 _PARTS = {
@@ -182,4 +197,4 @@ _PARTS = {
     "membership": _membership,
     "prices": _prices,
 }
-_SHARED = {"metafields": _metafields, "publication": _publication}
+_SHARED = {"metafields": _metafields, "publication": _publication, "translations": _translations}

@@ -23,12 +23,18 @@ _EXTRAS: Mapping[type, frozenset[str]] = {
     Option: frozenset(),
     Media: frozenset(),
 }
+#: The most elements that a product has, where the shop doesn't say otherwise, and who says so.
+_MOST = {
+    "options": (3, "shop.resourceLimits.maxProductOptions"),
+    "variants": (2048, "shop.resourceLimits.maxProductVariants"),
+    "media": (250, "PRODUCT_MEDIA_LIMIT_EXCEEDED"),
+}
 #: What Shopify does anyway, so that nothing is lost.
 _DEFAULTS = {"fulfillment_service": "manual", "inventory_tracker": "shopify"}
 
 
 def normal(desired: Product, taxonomy: Taxonomy, markets: Mapping[str, str]) -> Product:
-    """Return a desired product as Shopify gives it back.
+    """Return a desired product as Shopify gives it back; a status that it lacks is left out.
 
     Args:
         desired: the product.
@@ -36,6 +42,8 @@ def normal(desired: Product, taxonomy: Taxonomy, markets: Mapping[str, str]) -> 
         markets: the handles of markets by what people call them.
     """
     desired = _bare(desired)
+    if "status" in desired.given and desired.status not in STATUSES:
+        desired = desired.without("status")
     given, new = desired.given, dict[str, Any]()
     if "handle" in given:
         new["handle"] = handle_form(desired.handle)
@@ -55,14 +63,20 @@ def normal(desired: Product, taxonomy: Taxonomy, markets: Mapping[str, str]) -> 
     return desired.model_copy(update=changed) if changed else desired
 
 
-def unheld(desired: Product) -> Iterator[Fit]:
-    """Yield what there is no room for, each once."""
+def unheld(desired: Product, limits: Mapping[str, int]) -> Iterator[Fit]:
+    """Yield what there is no room for, each once.
+
+    Args:
+        desired: the product.
+        limits: the most that the shop takes of some fields, where it says so.
+    """
     if "status" in desired.given and desired.status not in STATUSES:
         message = f"Shopify has no status {desired.status!r}"
         yield Fit("product", desired.label, "status", message, "ProductStatus")
-    if len(desired.options) > 3:
-        source = "shop.resourceLimits.maxProductOptions"
-        yield Fit("product", desired.label, "options", "at most 3 options fit", source)
+    for name, (usual, source) in _MOST.items():
+        most = limits.get(name, usual)
+        if len(getattr(desired, name)) > most:
+            yield Fit("product", desired.label, name, f"at most {most:,} {name} fit", source)
     for path, elements in (
         ("", (desired,)),
         ("options.", desired.options),

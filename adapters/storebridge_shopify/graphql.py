@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from storebridge.adapter import Level
 from storebridge.errors import (
@@ -38,15 +38,18 @@ __all__ = [
     "document",
     "drained",
     "error_of",
+    "following",
+    "id_of",
     "level_of",
+    "lists",
+    "nothing_asked",
     "refusal",
     "text_of",
 ]
 
 Doc = Mapping[str, Any]
+T = TypeVar("T")
 
-#: The most points that one request may ask for, on any plan (usage/limits).
-MOST_POINTS = 1000.0
 #: Points that are left in the bucket, for what rounding and two clocks make of a moment.
 _SLACK = 1.0
 
@@ -102,7 +105,8 @@ def call(
 
     Raises:
         ApiError: for `errors` of the whole request; `userErrors` are left in the data.
-        BadAnswer: if a part of a search was ignored: then everything comes back.
+        BadAnswer: if a part of a search was ignored: then everything comes back; if a mutation
+            tells nothing of what it did.
         OutcomeUnknown: if a mutation's answer was lost.
     """
     chosen = document(name)
@@ -126,6 +130,8 @@ def call(
     if searching:
         _refuse_ignored(answer)
     data: Doc = answer["data"]
+    if chosen.mutation and data.get(chosen.mutation) is None:
+        raise BadAnswer("the mutation's payload is null").at(chosen.mutation)
     return data
 
 
@@ -133,6 +139,12 @@ def _refuse_ignored(answer: Doc) -> None:
     for each in (answer.get("extensions") or {}).get("search") or ():
         for warning in each.get("warnings") or ():
             raise BadAnswer(f"Shopify ignored a part of a search: {warning.get('message', '')}")
+
+
+def nothing_asked(value: T) -> Flow[T]:
+    """Return a value for which no request is sent."""
+    return value
+    yield  # what makes it a flow
 
 
 def drained(name: str, root: str, variables: Doc | None = None, size: int = 50) -> Flow[list[Doc]]:
@@ -147,13 +159,37 @@ def drained(name: str, root: str, variables: Doc | None = None, size: int = 50) 
     while True:
         data = yield from call(name, {**(variables or {}), "first": size, "after": after})
         nodes += data[root]["nodes"]
-        info = data[root]["pageInfo"]
-        if not info["hasNextPage"]:
+        after = following(data[root]["pageInfo"])
+        if not after:
             return nodes
-        after = str(info["endCursor"])
         if after in seen:
             raise BadAnswer(f"{root} gave the same cursor twice")
         seen.add(after)
+
+
+def following(info: Doc) -> str:
+    """Return where the next page of a connection is, "" after the last one.
+
+    Raises:
+        TypeError: if that can't be told for sure; a walk that ends too early would lose records.
+    """
+    more, cursor = info["hasNextPage"], info["endCursor"]
+    if more is False:
+        return ""
+    if more is not True or not isinstance(cursor, str) or not cursor:
+        raise TypeError("pageInfo says neither that there is more nor where")
+    return cursor
+
+
+def id_of(made: Doc) -> str:
+    """Return the id of what a mutation has made.
+
+    Raises:
+        TypeError: if it is none, by which nothing could be found again.
+    """
+    if not isinstance(made["id"], str) or not made["id"].startswith("gid://"):
+        raise TypeError("no id of Shopify's")
+    return made["id"]
 
 
 # -- errors of the whole request
@@ -256,14 +292,26 @@ def level_of(response: Response) -> Level | None:
     """Return what an answer says about the bucket."""
     answer = json_of(response)
     extensions = answer.get("extensions") if isinstance(answer, dict) else None
-    status = ((extensions or {}).get("cost") or {}).get("throttleStatus") or {}
-    if "currentlyAvailable" not in status:
-        return None
-    return Level(
-        available=float(status["currentlyAvailable"]) - _SLACK,
-        capacity=float(status.get("maximumAvailable") or 0) or None,
-        rate=float(status.get("restoreRate") or 0) or None,
-    )
+    try:
+        status = ((extensions or {}).get("cost") or {}).get("throttleStatus") or {}
+        if "currentlyAvailable" not in status:
+            return None
+        return Level(
+            available=float(status["currentlyAvailable"]) - _SLACK,
+            capacity=float(status.get("maximumAvailable") or 0) or None,
+            rate=float(status.get("restoreRate") or 0) or None,
+        )
+    except (AttributeError, TypeError, ValueError):
+        error = BadAnswer("Shopify's word about the bucket can't be read", status=response.status)
+        raise error.at("extensions.cost") from None
+
+
+def lists(response: Response, root: str) -> bool:
+    """Return whether an answer has a connection at the root of its data."""
+    answer = json_of(response) if response.status == 200 else None
+    data = answer.get("data") if isinstance(answer, dict) else None
+    found = data.get(root) if isinstance(data, dict) else None
+    return isinstance(found, dict) and "nodes" in found
 
 
 # -- errors of one mutation
@@ -287,15 +335,26 @@ def user_error(errors: Iterable[Doc]) -> ApiError:
     """Return the error that the user errors of a mutation mean."""
     found = list(errors)
     code = next((str(each["code"]) for each in found if each.get("code")), "")
-    # A handle that is taken has no code of its own; one that is too long is said of "input".
-    taken = any((each.get("field") or [""])[-1] == "handle" for each in found if not code)
-    kind = Conflict if taken or code in _TAKEN else NotFound if code in _MISSING else Rejected
+    taken = any(map(_is_taken, found)) if code in ("", "INVALID") else code in _TAKEN
+    kind = Conflict if taken else NotFound if code in _MISSING else Rejected
     text = "; ".join(str(each.get("message", "")) for each in found)
     return kind(f"Shopify: {text}", code=code, fields=dict(_by_field(found)))
 
 
 _TAKEN = frozenset({"TAKEN", "HANDLE_NOT_UNIQUE", "DUPLICATED_HANDLE", "ALREADY_EXISTS"})
 _MISSING = frozenset({"NOT_FOUND", "PRODUCT_DOES_NOT_EXIST", "RESOURCE_NOT_FOUND"})
+
+
+def _is_taken(error: Doc) -> bool:
+    """Return whether an error without a code of its own says that another record has a key.
+
+    A handle that is too long is said of "input"; orders' ids are values of metafields.
+    """
+    name = (error.get("field") or [""])[-1]
+    held = str(error.get("message", "")).endswith("already been taken")
+    return (name == "handle" and not error.get("code")) or (
+        name in ("email", "phone", "value") and held
+    )
 
 
 def _by_field(errors: Iterable[Doc]) -> Iterator[tuple[str, str]]:

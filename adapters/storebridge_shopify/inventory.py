@@ -18,12 +18,17 @@ from storebridge.errors import ApiError, AuthError, Conflict, NotFound, Storebri
 from storebridge.flow import Flow, Outcome, RequestKind, wait
 from storebridge.models import Product, Variant
 from storebridge_shopify.graphql import Doc, call, check, user_error
+from storebridge_shopify.reading import available
 from storebridge_shopify.site import Facts, Shop
+from storebridge_shopify.steps import Steps
+from storebridge_shopify.walk import stays, variant_whole
 
 __all__ = ["Levels"]
 
 #: The most rows of a call (usage/limits).
 _ROWS = 250
+#: So many locations of each item come with a look-up; the others are asked for.
+_LEVELS = 50
 _REASON = "correction"
 #: Error codes that a later try with the same key is spared.
 _BUSY = "IDEMPOTENCY_CONCURRENT_REQUEST"
@@ -45,9 +50,9 @@ class _Row:
 class Levels:
     """The stock that the changes of a batch set."""
 
-    def __init__(self, batch: Batch[Product], shop: Shop) -> None:
-        """Begin with none."""
-        self._batch, self._shop = batch, shop
+    def __init__(self, batch: Batch[Product], shop: Shop, steps: Steps) -> None:
+        """Keep the batch and the shop; what is set is noted in `steps`."""
+        self._batch, self._shop, self._steps = batch, shop, steps
         self._rows: dict[str, list[_Row]] = {}
 
     def add(self, change: Change[Product], variants: Iterable[Variant], facts: Facts) -> None:
@@ -96,10 +101,12 @@ class Levels:
             raise
         except StorebridgeError as error:
             errors = {}
-            failed |= {row.change: Outcome.failure(row.change, error) for row in rows}
+            failed |= {row.change: self._steps.failure(row.change, error) for row in rows}
         for place, refused in errors.items():
             row = rows[place]
-            failed[row.change] = Outcome.failure(row.change, refused)
+            failed[row.change] = self._steps.failure(row.change, refused)
+        for change in {row.change for row in rows} - failed.keys() if not errors else ():
+            self._steps.note(change, "inventorySetQuantities")
         return not errors
 
     def _looked_up(self, rows: Sequence[_Row], failed: dict[str, Outcome]) -> Flow[list[_Row]]:
@@ -112,9 +119,10 @@ class Levels:
         held: dict[str, Doc] = {}
         ids = list(dict.fromkeys(row.variant for row in rows if row in unsure))
         for start in range(0, len(ids), _ROWS):
-            variables = {"ids": ids[start : start + _ROWS], "levels": 50}
+            variables = {"ids": ids[start : start + _ROWS], "levels": _LEVELS}
             for node in (yield from call("variants_by_id", variables))["nodes"]:
-                if node and "inventoryItem" in node:
+                known = node and "inventoryItem" in node
+                if known and (yield from stays(node, variant_whole(node))):
                     held[node["id"]] = node["inventoryItem"]
         found = []
         for row in rows:
@@ -123,7 +131,7 @@ class Levels:
                 found.append(row)
             elif item is None:
                 error = NotFound(f"there is no variant {row.variant}")
-                failed[row.change] = Outcome.failure(row.change, error)
+                failed[row.change] = self._steps.failure(row.change, error)
             elif (seen := _seen(row, item)).before != row.quantity or not seen.stocked:
                 found.append(seen)
         return found
@@ -175,7 +183,7 @@ def _seen(row: _Row, item: Doc) -> _Row:
     """Return a row with what is live; what was planned on stays, if it is known."""
     for level in item["inventoryLevels"]["nodes"]:
         if level["location"]["id"] == row.location:
-            live = next(q["quantity"] for q in level["quantities"] if q["name"] == "available")
+            live = available(level)
             same = live == row.quantity or row.before is None
             return replace(row, item=item["id"], before=live if same else row.before)
     return replace(row, item=item["id"], stocked=False)

@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from storebridge.errors import BadAnswer, NotFound
 from storebridge.flow import Flow
-from storebridge_shopify.graphql import Doc, call
+from storebridge_shopify.graphql import Doc, call, following
 from storebridge_shopify.search import any_of, term
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "by_email",
     "by_handle",
     "by_mark",
+    "by_phone",
     "by_sku",
     "collections_of",
     "handle_form",
@@ -33,6 +34,8 @@ _AT_ONCE = 25
 #: As many SKUs are searched for in one request.
 _SKUS = 50
 _GID = re.compile(r"gid://shopify/(\w+)/[0-9]+", re.ASCII)
+#: A whole number with its country (E.164); Shopify keeps no other.
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _GAPS = re.compile(r"[\W_]+")
 
 
@@ -69,6 +72,17 @@ def by_email(emails: Iterable[str]) -> Flow[dict[str, str]]:
         if held.casefold() == email:
             found[email] = hit["id"]
     return found
+
+
+def by_phone(phones: Iterable[str]) -> Flow[dict[str, str]]:
+    """Return the ids of the customers that have these phone numbers (+4930123456), by number."""
+    wanted = [each for each in dict.fromkeys(phones) if _PHONE.fullmatch(each)]
+    found = yield from _each("customers_by_phone", "n", wanted)
+    return {
+        phone: hit["id"]
+        for phone, hit in found.items()
+        if (hit["defaultPhoneNumber"] or {}).get("phoneNumber") == phone
+    }
 
 
 def by_code(codes: Iterable[str]) -> Flow[dict[str, str]]:
@@ -165,17 +179,18 @@ def _variants(skus: Iterable[str]) -> Flow[list[Doc]]:
     wanted = list(dict.fromkeys(form for sku in skus for form in _forms(sku)))
     for start in range(0, len(wanted), _SKUS):
         piece = wanted[start : start + _SKUS]
-        query, after = any_of(term("sku", sku) for sku in piece), None
+        query = any_of(term("sku", sku) for sku in piece)
+        after: str | None = None
         while True:
             variables = {"first": 250, "after": after, "query": query}
             data = (yield from call("variants_by_sku", variables))["productVariants"]
             hits = [node for node in data["nodes"] if node["sku"] in piece]
             found += hits
-            if not data["pageInfo"]["hasNextPage"]:
+            before, after = after, following(data["pageInfo"])
+            if not after:
                 break
-            if not hits or data["pageInfo"]["endCursor"] == after:
+            if not hits or after == before:
                 raise BadAnswer("a search for SKUs brings what has none of them")
-            after = data["pageInfo"]["endCursor"]
     return found
 
 

@@ -34,17 +34,22 @@ def keeps_shape(change: Change[Product]) -> bool:
 
 
 def match(desired: Variant, live: Product, whole_: Product) -> Variant | None:
-    """Return the live variant that a desired one is: by id, SKU or options, or the only one."""
+    """Return the live variant that a desired one is: by id, SKU or options, or the only one.
+
+    The only one of a product without options is known by its barcode too: it may get options.
+    """
     if desired.id:
         return next((each for each in live.variants if each.id == desired.id), None)
     if desired.sku:
         same = [each for each in live.variants if each.sku == desired.sku]
         if len(same) == 1:
             return same[0]
+    alone = live.variants[0] if len(live.variants) == 1 and not live.options else None
+    if alone is not None and not set(alone.barcodes).isdisjoint(desired.barcodes):
+        return alone
     if "options" in desired.given and desired.options:
         return next((each for each in live.variants if each.options == desired.options), None)
-    only = len(live.variants) == len(whole_.variants) == 1 and not live.options
-    return live.variants[0] if only else None
+    return alone if len(whole_.variants) == 1 else None
 
 
 def named(change: Change[Product], live: Mapping[str, Product]) -> tuple[Variant, ...]:

@@ -10,21 +10,21 @@ after a lost answer the product is looked at for what came of its sources.
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from storebridge.adapter import Batch, Change
 from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
-from storebridge.flow import FilePart, Flow, Outcome, RequestKind, wait
+from storebridge.flow import Flow, Outcome, RequestKind, wait
 from storebridge.models import Media, Product, Variant
 from storebridge.wire import local_file
 from storebridge_shopify.graphql import Doc, call
 from storebridge_shopify.media_order import places, reorder
 from storebridge_shopify.records import applied, looked, mutate
-from storebridge_shopify.uploads import staged
+from storebridge_shopify.site import Recent
+from storebridge_shopify.uploads import file_part, staged
 
 __all__ = ["Files"]
 
@@ -32,6 +32,8 @@ __all__ = ["Files"]
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 30.0)
 #: A file's content type for productSet, by the first word of its media type.
 _CONTENT = {"image": "IMAGE", "video": "VIDEO", "model": "MODEL_3D"}
+#: So many keys of sources are kept, and half as many at least.
+_SOURCES = 20_000
 #: Seconds between two looks for what a lost answer has made.
 _SETTLED = 5.0
 
@@ -44,8 +46,8 @@ class Files:
     """Writes the media of products; a source of several products is taken in once."""
 
     def __init__(self) -> None:
-        """Know none."""
-        self._made: dict[str, str] = {}
+        """Begin with no source taken in."""
+        self._made = Recent[str, str](_SOURCES)
 
     def write(self, change: Change[Product], batch: Batch[Product], look: Look) -> Flow[Outcome]:
         """Write the media of one product and which variant shows which.
@@ -88,60 +90,78 @@ class Files:
     ) -> Flow[None]:
         came = _made_before(change, batch, live, shown)
         yield from _followed(change, {id: media for media, id in came.values()})
-        files, new = yield from self._files(change, live, shown, made, came)
-        held = [media.id for media in live.media]
-        if not new and [each["id"] for each in files] == held:
+        known, new = self._split(change, shown, made, came)
+        sent = yield from _sent(new)
+        if came or any(local_file(media.url) for media in new):
+            live = yield from look()  # minutes have passed: what a person added meanwhile stays
+        files = _listed(change, live, known)
+        if not new and [each["id"] for each in files] == [media.id for media in live.media]:
             yield from _alts(change, files)
             return
-        before = {*held, *(each["id"] for each in files if "id" in each)}
-        fresh = yield from _set(change, files, new, before, look)
+        fresh = yield from _set(change, live, known, sent, look)
         yield from _followed(change, dict(zip(fresh, new, strict=True)))
         for media, medium_id in zip(new, fresh, strict=True):
-            keys = dict.fromkeys(media.element_keys(), medium_id)
-            made |= keys
-            self._made |= keys
+            for key in media.element_keys():
+                made[key] = medium_id
+                self._made.learn(key, medium_id)
 
-    def _files(
+    def _split(
         self,
         change: Change[Product],
-        live: Product,
         shown: Sequence[Media],
         made: dict[str, str],
         came: Mapping[_Keys, tuple[Media, str]],
-    ) -> Flow[tuple[list[dict[str, Any]], list[Media]]]:
-        """Return the whole list of files: those that stay, those attached, then new ones."""
-        desired = change.desired
-        gone = set(change.removed.get("media", ()))
-        given = {media.id: media for media in desired.media if media.id}
-        replaces = desired.modes.get("media") == "replace" and "media" in desired.given
-        kept = (m.id for m in live.media if not gone & set(m.element_keys()))
-        ids = dict.fromkeys(each for each in kept if not replaces or each in given)
-        new: dict[tuple[str, ...], Media] = {}
-        for media in (*desired.media, *shown):
+    ) -> tuple[dict[str, Media], list[Media]]:
+        """Return the media that are in the shop already, by their ids, and the new ones."""
+        named = {media.id: media for media in change.desired.media if media.id}
+        held: dict[str, Media] = {}
+        new: dict[_Keys, Media] = {}
+        for media in (*change.desired.media, *shown):
             _, known = came.get(media.element_keys(), (None, ""))
             if known := known or media.id or self._known(change, media):
-                ids[known] = None
-                given.setdefault(known, media)
+                held.setdefault(known, named.get(known, media))
                 made |= dict.fromkeys(media.element_keys(), known) if media.id != known else {}
             else:
                 new.setdefault(media.element_keys(), media)
-        files: list[dict[str, Any]] = [{"id": each, **_alt(given.get(each))} for each in ids]
-        for media in new.values():
-            files.append({**(yield from _source(media)), **_alt(media)})
-        return files, list(new.values())
+        return held, list(new.values())
 
     def _known(self, change: Change[Product], media: Media) -> str:
         """Return the medium that a source became before, "" if none did."""
         keys = [f"hash:{media.content_hash}"] if media.content_hash else media.element_keys()
-        made = {**change.media, **self._made}
-        return next((made[key] for key in keys if key in made), "")
+        found = (change.media.get(key) or self._made.get(key) for key in keys)
+        return next(filter(None, found), "")
+
+
+class _New(NamedTuple):
+    """A new medium, and what names it in a call."""
+
+    media: Media
+    row: Doc
+
+
+def _sent(new: Sequence[Media]) -> Flow[list[_New]]:
+    """Return new media with what names them; files are uploaded."""
+    found = []
+    for media in new:
+        found.append(_New(media, {**(yield from _source(media)), **_alt(media)}))
+    return found
+
+
+def _listed(change: Change[Product], live: Product, known: Mapping[str, Media]) -> list[Doc]:
+    """Return the list of files but for new ones: those that stay, then those attached."""
+    desired = change.desired
+    gone = set(change.removed.get("media", ()))
+    replaces = desired.modes.get("media") == "replace" and "media" in desired.given
+    kept = (m.id for m in live.media if not gone & set(m.element_keys()))
+    ids = dict.fromkeys(each for each in kept if not replaces or each in known)
+    return [{"id": each, **_alt(known.get(each))} for each in {**ids, **dict.fromkeys(known)}]
 
 
 def _set(
     change: Change[Product],
-    files: Sequence[Doc],
-    new: Sequence[Media],
-    before: Set[str],
+    live: Product,
+    known: Mapping[str, Media],
+    new: Sequence[_New],
     look: Look,
 ) -> Flow[list[str]]:
     """Set a product's files and return the ids of the new ones, which are made once.
@@ -149,17 +169,22 @@ def _set(
     Raises:
         OutcomeUnknown: if the answer was lost twice, or a look failed.
     """
-    variables = {"identifier": {"id": change.record_id}, "input": {"files": files}}
     kind = RequestKind.CREATE if new else RequestKind.SET
-    named = {each["id"] for each in files if "id" in each}
     lost: OutcomeUnknown | None = None
     for _ in range(2):
+        files = _listed(change, live, known)
+        named = {each["id"] for each in files}
+        body = {"files": [*files, *(each.row for each in new)]}
+        variables = {"identifier": {"id": change.record_id}, "input": body}
         try:
             payload = yield from mutate("product_set_media", "productSet", variables, change, kind)
         except OutcomeUnknown as error:
             lost = error
-            if fresh := (yield from _settled(change, new, before, look)):
+            before = named | {media.id for media in live.media}
+            sources = [each.media for each in new]
+            if fresh := (yield from _settled(change, sources, before, look)):
                 return fresh
+            live = yield from looked(look(), change)
             continue
         fresh = [n["id"] for n in payload["product"]["media"]["nodes"] if n["id"] not in named]
         if len(fresh) != len(new):
@@ -246,9 +271,8 @@ def _source(media: Media) -> Flow[dict[str, Any]]:
 
 def _staged(path: Path) -> Flow[str]:
     """Upload a file, and return the address that it is known by then."""
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    word = _CONTENT.get(media_type.partition("/")[0], "IMAGE")
-    file = FilePart(name="file", filename=path.name, content=path, media_type=media_type)
+    file = file_part(path)
+    word = _CONTENT.get(file.media_type.partition("/")[0], "IMAGE")
     return (yield from staged(file, word)).url
 
 

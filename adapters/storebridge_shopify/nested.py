@@ -11,7 +11,7 @@ from storebridge.errors import BadAnswer
 from storebridge.flow import Flow
 from storebridge.models import Record
 from storebridge_shopify import reading
-from storebridge_shopify.graphql import Doc, call, document
+from storebridge_shopify.graphql import Doc, call, document, following
 from storebridge_shopify.lookup import ids_of
 from storebridge_shopify.records import ShopifyRecords
 from storebridge_shopify.scopes import Scopes
@@ -68,13 +68,22 @@ class NestedRecords(ShopifyRecords[R]):
             ids = ids_of([f"id:{each}" for each in query.ids], self.type)
             docs, more = (yield from self._nodes(ids, flags)), ""
         else:
-            docs, more = yield from self._listed(query, cursor, flags)
+            search = self.search(query)
+            listed = self._listed(search, cursor, flags)
+            docs, more = yield from self.walked(cursor, search, flags, listed)
+        return Page((yield from self.of_lines(docs, flags, self._read(docs, query))), more)
+
+    def _read(self, docs: Sequence[Doc], query: Query) -> Flow[tuple[R, ...]]:
+        """Return the records of documents, as far as they are asked for."""
+        docs = [doc for doc in docs if _is_since(self.changed(doc), query)]
+        if not query.ids:
+            docs = yield from self._completed(docs)
         records = []
         for doc in docs:
             record = self.read(doc)
             if not query.status or getattr(record, "status", "") == query.status:
                 records.append(record.with_raw(doc) if query.raw else record)
-        return Page(tuple(records), more)
+        return tuple(records)
 
     def fetch(self, keys: Sequence[str], fields: frozenset[str] | None) -> Flow[tuple[R, ...]]:
         """Return the records that have any of these keys, each once."""
@@ -85,21 +94,18 @@ class NestedRecords(ShopifyRecords[R]):
         return tuple(map(self.read, docs))
 
     def _listed(
-        self, query: Query, cursor: str, flags: Mapping[str, bool]
+        self, search: str | None, cursor: str, flags: Mapping[str, bool]
     ) -> Flow[tuple[list[Doc], str]]:
         """Return a page's documents, and where the next ones are."""
         variables: dict[str, Any] = {**self.sizes, **flags, "first": self.settings.page_size}
         while variables["first"] > 1 and document(self.listing).cost(variables) > _POINTS:
             variables["first"] //= 2
-        variables |= {"after": cursor or None, "query": self.search(query)}
+        variables |= {"after": cursor or None, "query": search}
         found = (yield from call(self.listing, variables))[self.root]
-        docs = [doc for doc in found["nodes"] if _is_since(self.changed(doc), query)]
-        docs = yield from self._completed(docs)
-        info = found["pageInfo"]
-        more = str(info["endCursor"]) if info["hasNextPage"] else ""
+        more = following(found["pageInfo"])
         if more and more == cursor:
             raise BadAnswer(f"{self.root} gave the same cursor twice")
-        return docs, more
+        return list(found["nodes"]), more
 
     def search(self, query: Query) -> str | None:
         """Return the search for the records of a query, None for all of them."""

@@ -90,10 +90,11 @@ def publications(
     """Yield the calls that show a record in the given channels only: documents and variables.
 
     Raises:
-        Rejected: for a channel that the shop doesn't have.
+        Rejected: for a channel that the shop doesn't have, or has several of.
     """
     wanted = change.desired.channels
-    held = tuple(facts.channels) if change.before is None else change.before.channels
+    known = (name for name, id_ in facts.channels.items() if id_)
+    held = tuple(known) if change.before is None else change.before.channels
     gone = [each for each in held if each not in wanted]
     for name, channels in (("publish", wanted), ("unpublish", gone)):
         rows = [{"publicationId": facts.channel(channel)} for channel in dict.fromkeys(channels)]

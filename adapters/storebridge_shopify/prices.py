@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from storebridge.adapter import Batch, Change
 from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
-from storebridge.flow import Flow, Outcome, RequestKind, report
+from storebridge.flow import Flow, Outcome, RequestKind, report, wait
 from storebridge.models import MarketPrice, Money, Product, Variant
-from storebridge_shopify.graphql import Doc, call, user_error
+from storebridge_shopify.graphql import Doc, call, following, user_error
 from storebridge_shopify.reading import money
 from storebridge_shopify.records import applied
 from storebridge_shopify.search import any_of, term
 from storebridge_shopify.site import Facts, PriceList
+from storebridge_shopify.steps import Steps
 
 __all__ = ["read", "write"]
 
@@ -21,16 +23,20 @@ __all__ = ["read", "write"]
 _ROWS = 250
 #: Products that one search of a price list names.
 _PRODUCTS = 50
+#: Seconds until a price list is searched again that may not know yet what was written.
+_LAG = 10.0
 
 Named = Callable[[Change[Product]], tuple[Variant, ...]]
 #: A price by the id of its variant; a place of one: variant and market.
 _Wanted = tuple[str, MarketPrice]
 _Place = tuple[str, str]
+_Shown = dict[_Place, MarketPrice]
 _AMOUNTS = frozenset({"price", "compare_at_price"})
 
 
 class _Row(NamedTuple):
     change: str
+    market: str
     body: Doc
 
 
@@ -67,10 +73,9 @@ def _fixed(price_list: PriceList, query: str) -> Flow[list[Doc]]:
         if found is None:
             return nodes
         nodes += found["prices"]["nodes"]
-        info = found["prices"]["pageInfo"]
-        if not info["hasNextPage"]:
+        after = following(found["prices"]["pageInfo"])
+        if not after:
             return nodes
-        after = str(info["endCursor"])
         if after in seen:
             raise BadAnswer("a price list gave the same cursor twice")
         seen.add(after)
@@ -94,74 +99,132 @@ def _money(doc: Doc | None) -> Money | None:
     return money(doc["amount"], doc["currencyCode"]) if doc else None
 
 
-def write(batch: Batch[Product], facts: Facts, named: Named) -> Flow[None]:
+def write(batch: Batch[Product], facts: Facts, named: Named, steps: Steps) -> Flow[None]:
     """Set the prices of all changes of a batch, 250 in a call.
 
-    A call is all or nothing; where one is refused, its changes are tried one by one.
+    A call is all or nothing; where one is refused, its changes are tried one by one. Its answer is
+    what verifies them: a search of the price list wouldn't know them yet.
 
     Args:
         batch: the changes.
         facts: the shop's.
         named: returns the variants of a change with their ids.
+        steps: notes what was written.
     """
     failed: dict[str, Outcome] = {}
-    wanted = _wanted(batch.changes, named, failed)
-    held = yield from _held(batch.changes, wanted, facts)
+    variants = _named(batch.changes, named, failed)
+    held = yield from _held(batch.changes, variants, facts)
     lists: dict[PriceList, list[_Row]] = {}
-    for change, prices in wanted.items():
+    for change, wanted in variants.items():
         try:
-            rows = list(_rows(change, prices, held, facts))
+            rows = list(_rows(change, _wanted(wanted), held, facts))
         except StorebridgeError as error:
             failed[change] = Outcome.failure(change, error)
             continue
         for price_list, row in rows:
             lists.setdefault(price_list, []).append(row)
+    shown: _Shown = {}
     for price_list, found in lists.items():
         for start in range(0, len(found), _ROWS):
-            yield from _add(price_list, found[start : start + _ROWS], failed)
-    outcomes = (failed.get(each.id, applied(each, each.record_id)) for each in batch.changes)
-    yield from report(tuple(outcomes))
+            shown |= yield from _add(price_list, found[start : start + _ROWS], failed, steps)
+    outcomes = []
+    for each in batch.changes:
+        made = replace(applied(each, each.record_id), shown=_shown(each, variants, shown))
+        outcomes.append(steps.told(failed.get(each.id, made)))
+    yield from report(outcomes)
 
 
-def _wanted(
+def _named(
     changes: Iterable[Change[Product]], named: Named, failed: dict[str, Outcome]
-) -> dict[str, list[_Wanted]]:
-    """Return the prices of each change by the ids of variants; a lost variant fails its change."""
-    found: dict[str, list[_Wanted]] = {}
+) -> dict[str, tuple[Variant, ...]]:
+    """Return the variants of each change with their ids; a lost one fails its change."""
+    found: dict[str, tuple[Variant, ...]] = {}
     for change in changes:
         try:
-            variants = named(change)
+            found[change.id] = named(change)
         except StorebridgeError as error:
             failed[change.id] = Outcome.failure(change.id, error)
-        else:
-            found[change.id] = [(v.id, each) for v in variants for each in v.market_prices]
     return found
 
 
+def _wanted(variants: Iterable[Variant]) -> Iterator[_Wanted]:
+    for variant in variants:
+        for each in variant.market_prices:
+            yield variant.id, each
+
+
+def _shown(
+    change: Change[Product], variants: Mapping[str, tuple[Variant, ...]], shown: _Shown
+) -> Product | None:
+    """Return what the answers show of a change; None where they don't show all of it."""
+    found = []
+    for variant in variants.get(change.id, ()):
+        prices = [shown.get((variant.id, each.market)) for each in variant.market_prices]
+        found.append(variant.model_copy(update={"market_prices": tuple(filter(None, prices))}))
+        if not all(prices):
+            return None
+    return Product(id=change.record_id, variants=tuple(found))
+
+
 def _held(
-    changes: Iterable[Change[Product]], wanted: Mapping[str, Sequence[_Wanted]], facts: Facts
+    changes: Iterable[Change[Product]], variants: Mapping[str, tuple[Variant, ...]], facts: Facts
 ) -> Flow[dict[_Place, MarketPrice]]:
     """Return the live prices of which only one amount is to change: both are always replaced.
 
-    Where the plan found no fixed price there is nothing to keep.
+    What is fixed is told by a search only, which may not know yet what was written last; what a
+    country pays is read by the variant's id, but not where it comes from. So where the two differ
+    the search is asked once more after a while. Where the plan found no fixed price there is
+    nothing to keep.
     """
     places = [
-        (change.record_id, each.market)
+        (change.record_id, (variant, each.market))
         for change in changes
-        for variant, each in wanted.get(change.id, ())
+        for variant, each in _wanted(variants.get(change.id, ()))
         if not each.given >= _AMOUNTS and not _is_new(change, variant, each.market)
     ]
     ids = list(dict.fromkeys(product for product, _ in places))
-    markets = dict.fromkeys(market for _, market in places if market in facts.price_lists)
-    live = yield from _fixed_of(ids, facts, markets)
-    return {(variant, each.market): each for variant in live for each in live[variant]}
+    markets = dict.fromkeys(market for _, (_, market) in places if market in facts.price_lists)
+    for pause in (_LAG, 0.0):
+        live = yield from _fixed_of(ids, facts, markets)
+        held = {(variant, each.market): each for variant in live for each in live[variant]}
+        if not pause or (yield from _are_paid([place for _, place in places], held, facts)):
+            break
+        yield from wait(pause, "the price list may not know the last prices yet")
+    return held
+
+
+def _are_paid(
+    places: Sequence[_Place], held: Mapping[_Place, MarketPrice], facts: Facts
+) -> Flow[bool]:
+    """Return whether what a country of each market pays is what the search has found."""
+    countries = {each.handle: each.countries[:1] for each in facts.info.markets}
+    for market in dict.fromkeys(market for _, market in places):
+        ids = list(dict.fromkeys(variant for variant, each in places if each == market))
+        for country in countries.get(market, ()):
+            for start in range(0, len(ids), _ROWS):
+                variables = {"ids": ids[start : start + _ROWS], "country": country}
+                for node in (yield from call("variant_prices", variables))["nodes"]:
+                    paid = _price(market, node["contextualPricing"]) if node else None
+                    if paid and paid != held.get((node["id"], market)):
+                        return False
+    return all(countries.get(market) for _, market in places)
 
 
 def _is_new(change: Change[Product], variant: str, market: str) -> bool:
-    """Return whether a variant had no price in a market when the change was planned."""
-    before = change.before.variants if change.before else ()
-    planned = (each for each in before if each.id == variant and "market_prices" in each.given)
-    return any(market not in {price.market for price in each.market_prices} for each in planned)
+    """Return whether a variant had no price in a market when the change was planned.
+
+    One that the plan has not seen was made a moment ago.
+    """
+    if change.before is None:
+        return False
+    if all(each.id != variant for each in change.before.variants):
+        return all(each.id for each in change.before.variants)
+    planned = (each for each in change.before.variants if each.id == variant)
+    return any(
+        market not in {price.market for price in each.market_prices}
+        for each in planned
+        if "market_prices" in each.given
+    )
 
 
 def _over(held: MarketPrice | None, wanted: MarketPrice) -> MarketPrice:
@@ -190,7 +253,7 @@ def _rows(
         body: dict[str, object] = {"variantId": variant, "price": _amount(each.price, price_list)}
         if each.compare_at_price is not None:
             body["compareAtPrice"] = _amount(each.compare_at_price, price_list)
-        yield price_list, _Row(change, body)
+        yield price_list, _Row(change, given.market, body)
 
 
 def _amount(amount: Money, price_list: PriceList) -> Doc:
@@ -202,15 +265,25 @@ def _amount(amount: Money, price_list: PriceList) -> Doc:
     return {"amount": format(amount.amount, "f"), "currencyCode": amount.currency}
 
 
-def _add(price_list: PriceList, rows: Sequence[_Row], failed: dict[str, Outcome]) -> Flow[None]:
-    """Set prices in one call; after a refusal, those of each change in a call of their own."""
+def _add(
+    price_list: PriceList, rows: Sequence[_Row], failed: dict[str, Outcome], steps: Steps
+) -> Flow[_Shown]:
+    """Set prices in one call; after a refusal, those of each change in a call of their own.
+
+    Returns what the answers show.
+    """
     changes = list(dict.fromkeys(row.change for row in rows))
     variables = {"priceListId": price_list.id, "prices": [row.body for row in rows]}
     try:
         data = yield from call("prices_add", variables, kind=RequestKind.SET, covers=tuple(changes))
-        errors = data["priceListFixedPricesAdd"]["userErrors"]
+        payload = data["priceListFixedPricesAdd"]
+        errors = payload["userErrors"]
         if not errors:
-            return
+            for change in changes:
+                steps.note(change, "priceListFixedPricesAdd")
+            nodes = {node["variant"]["id"]: node for node in payload["prices"] or ()}
+            told = ((row.body["variantId"], row.market) for row in rows)
+            return {place: _price(place[1], nodes[place[0]]) for place in told if place[0] in nodes}
         error: StorebridgeError = user_error(errors)
     except (AuthError, OutcomeUnknown):
         raise
@@ -218,6 +291,9 @@ def _add(price_list: PriceList, rows: Sequence[_Row], failed: dict[str, Outcome]
         error = caught
     if len(changes) == 1:
         failed[changes[0]] = Outcome.failure(changes[0], error)
-        return
+        return {}
+    shown: _Shown = {}
     for change in changes:
-        yield from _add(price_list, [row for row in rows if row.change == change], failed)
+        own = [row for row in rows if row.change == change]
+        shown |= yield from _add(price_list, own, failed, steps)
+    return shown

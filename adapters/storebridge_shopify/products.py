@@ -12,18 +12,19 @@ from storebridge.errors import (
     AuthError,
     Conflict,
     NotFound,
-    OutcomeUnknown,
     StorebridgeError,
 )
 from storebridge.flow import Flow, Outcome, RequestKind, remember, report
 from storebridge.models import Product, Variant
-from storebridge_shopify import bulk_shapes, fields, forecast, prices, reading, translations
+from storebridge_shopify import fields, forecast, prices, reading, translations
+from storebridge_shopify.adding import add_variants, parted
 from storebridge_shopify.bulk_lines import PARTS, ProductLines
-from storebridge_shopify.bulk_reading import CURSOR, BulkPages
+from storebridge_shopify.bulk_shapes import PRODUCTS
 from storebridge_shopify.bulk_writing import Jobs
 from storebridge_shopify.forms import normal, unheld
-from storebridge_shopify.graphql import Doc, call
+from storebridge_shopify.graphql import Doc, call, document, following, id_of
 from storebridge_shopify.inventory import Levels
+from storebridge_shopify.joining import edits, join, tag_calls, untagged
 from storebridge_shopify.lookup import (
     by_handle,
     by_sku,
@@ -32,13 +33,16 @@ from storebridge_shopify.lookup import (
     ids_of,
     values,
 )
-from storebridge_shopify.matching import keeps_shape, match, named, replaces
+from storebridge_shopify.matching import keeps_shape, named
 from storebridge_shopify.media import Files
 from storebridge_shopify.owned import publish, write_metafields
 from storebridge_shopify.records import ShopifyRecords, applied, given_paths, mutate, removal
+from storebridge_shopify.reshaping import reshape
 from storebridge_shopify.scopes import lacking
 from storebridge_shopify.search import both, since, term
+from storebridge_shopify.setting import begun, followed, set_product
 from storebridge_shopify.site import Facts
+from storebridge_shopify.steps import Steps
 from storebridge_shopify.taxonomy import Taxonomy
 from storebridge_shopify.walk import asked, complete, page_variables, whole
 from storebridge_shopify.writing import (
@@ -62,10 +66,10 @@ class ProductRecords(ShopifyRecords[Product]):
     fields = fields.PRODUCT
     finds = ("id", "handle", "sku")
     fetch_size = 300  # a product has several names, and the calls are filled
+    export = PRODUCTS
     shared_size = 500  # rows of prices and stock fill calls of 250
     shares_media = True
     copies_media = True
-    bulk = forecast.JOBS
     media_limits = MediaLimits(
         pixels=20_000_000, kinds=frozenset({"png", "gif", "jpeg", "webp"}), source=_FORMS
     )
@@ -73,9 +77,9 @@ class ProductRecords(ShopifyRecords[Product]):
     def __init__(self, *arguments: Any) -> None:
         """Keep the shop, its settings, and what is learned while writing."""
         super().__init__(*arguments)
+        self.bulk = forecast.jobs()
         self.taxonomy = Taxonomy()
         self.files = Files()
-        self.bulk_pages = BulkPages()
 
     # -- reading
 
@@ -91,23 +95,22 @@ class ProductRecords(ShopifyRecords[Product]):
             term("status", query.status) if query.status else "",
             since(query.updated_since) if query.updated_since else "",
         )
-        if cursor.startswith(CURSOR):
-            found, more = yield from self.bulk_pages.page(cursor)
-            docs: list[Doc] = [bulk_shapes.product(each, flags) for each in found]
-        else:
-            docs, more = yield from self._listed(both(*words), cursor, flags)
-            if more and not cursor:
-                begun = yield from self.bulk_pages.products(
-                    both(*words), flags, self.settings.bulk_from
-                )
-                if begun is not None:
-                    return (yield from self.page(query, begun)) if begun else Page(())
+        search = both(*words)
+        listed = self._listed(search, cursor, flags)
+        docs, more = yield from self.walked(cursor, search, flags, listed)
+        read = self._read(docs, query, flags, facts)
+        return Page((yield from self.of_lines(docs, flags, read)), more)
+
+    def _read(
+        self, docs: Sequence[Doc], query: Query, flags: Mapping[str, bool], facts: Facts
+    ) -> Flow[tuple[Product, ...]]:
+        """Return the records of documents, as far as they are asked for."""
         docs = [doc for doc in docs if _is_asked(doc, query)]
         yield from complete(docs, flags)
         records = yield from self._records(docs, facts, query.fields)
         if query.raw:
             records = [record.with_raw(doc) for record, doc in zip(records, docs, strict=True)]
-        return Page(tuple(records), more)
+        return tuple(records)
 
     def _listed(
         self, search: str | None, cursor: str, flags: Mapping[str, bool]
@@ -116,8 +119,7 @@ class ProductRecords(ShopifyRecords[Product]):
         variables = page_variables("products", flags, self.settings.page_size)
         variables |= {"after": cursor or None, "query": search, "sortKey": "ID"}
         found = (yield from call("products", variables))["products"]
-        info = found["pageInfo"]
-        return list(found["nodes"]), str(info["endCursor"]) if info["hasNextPage"] else ""
+        return list(found["nodes"]), following(found["pageInfo"])
 
     def fetch(
         self, keys: Sequence[str], fields: frozenset[str] | None
@@ -131,7 +133,7 @@ class ProductRecords(ShopifyRecords[Product]):
             ids |= dict.fromkeys(hits.values())
         if skus:
             ids |= dict.fromkeys((yield from by_sku(skus)))
-            fields = None if fields is None else fields | {"variants"}
+            fields = None if fields is None else fields | {"variants.sku"}
         flags = asked(fields, facts.scopes)
         docs = yield from whole(list(ids), flags)
         return tuple((yield from self._records(docs, facts, fields)))
@@ -143,10 +145,8 @@ class ProductRecords(ShopifyRecords[Product]):
         start = int(cursor or 0)
         size = self.settings.page_size
         docs = yield from whole(ids[start : start + size], flags)
-        records = yield from self._records(docs, facts, query.fields)
-        if query.raw:
-            records = [record.with_raw(doc) for record, doc in zip(records, docs, strict=True)]
-        return Page(tuple(records), str(start + size) if start + size < len(ids) else "")
+        records = yield from self._read(docs, query, flags, facts)
+        return Page(records, str(start + size) if start + size < len(ids) else "")
 
     def _records(
         self, docs: Sequence[Doc], facts: Facts, names: frozenset[str] | None
@@ -173,10 +173,11 @@ class ProductRecords(ShopifyRecords[Product]):
     def write(self, batch: Batch[Product]) -> Flow[None]:
         """Make the changes, and set stock and market prices in calls of many."""
         facts = yield from self.shop.known()
-        levels, pending = Levels(batch, self.shop), dict[str, Outcome]()
+        steps, pending = Steps(batch.changes), dict[str, Outcome]()
+        levels = Levels(batch, self.shop, steps)
         if batch.changes and batch.changes[0].part == "prices":
             live = yield from self._unnamed(batch.changes)
-            yield from prices.write(batch, facts, lambda change: named(change, live))
+            yield from prices.write(batch, facts, lambda change: named(change, live), steps)
             return
         if batch.changes and batch.changes[0].part == "media":
             batch = yield from self._with_media(batch)
@@ -185,9 +186,9 @@ class ProductRecords(ShopifyRecords[Product]):
         if batch.way == "bulk" and left and left[0].part in PARTS:
             lines = ProductLines(self, batch, facts, levels)
             yield from lines.prepare()
-            left = yield from Jobs(batch, lines.of, tell, lines.look, lines.shown).run()
+            left = yield from Jobs(batch, lines.of, tell, lines.look, lines.shown, steps).run()
         for change in left:
-            yield from tell([(yield from self._outcome(change, batch, facts, levels))])
+            yield from tell([(yield from self._outcome(change, batch, facts, levels, steps))])
         failures = yield from levels.write()
         yield from report([failures.get(name, done) for name, done in pending.items()])
 
@@ -205,17 +206,29 @@ class ProductRecords(ShopifyRecords[Product]):
         return replace(batch, state=state)
 
     def _outcome(
-        self, change: Change[Product], batch: Batch[Product], facts: Facts, levels: Levels
+        self,
+        change: Change[Product],
+        batch: Batch[Product],
+        facts: Facts,
+        levels: Levels,
+        steps: Steps,
     ) -> Flow[Outcome]:
         if change.action != "update" or change.part != "core":
             return (yield from self.outcome(change, batch, facts))
         try:
-            yield from self._core(change, facts, levels)
+            yield from steps.watched(self._core(change, batch, facts, levels))
         except AuthError:
             raise
         except StorebridgeError as error:
-            return Outcome.failure(change.id, error)
+            return steps.failure(change.id, error)
         return applied(change, change.record_id)
+
+    def create(self, change: Change[Product], batch: Batch[Product], facts: Facts) -> Flow[str]:
+        """Create a product, once; what a killed run has begun is followed."""
+        operation = begun(change, batch)
+        if operation and (product := (yield from followed(change, operation))):
+            return id_of(product)
+        return (yield from super().create(change, batch, facts))
 
     def make(self, change: Change[Product], batch: Batch[Product], facts: Facts) -> Flow[str]:
         """Create a product with its variants and their stock, published nowhere."""
@@ -231,9 +244,11 @@ class ProductRecords(ShopifyRecords[Product]):
         return (yield from self._new(change, body))
 
     def _new(self, change: Change[Product], body: Doc) -> Flow[str]:
-        variables, kind = {"identifier": None, "input": body}, RequestKind.CREATE
-        payload = yield from mutate("product_set", "productSet", variables, change, kind)
-        return str(payload["product"]["id"])
+        whole_, rest = parted(body)
+        variables = {"identifier": None, "input": whole_}
+        made = id_of((yield from set_product(change, variables, RequestKind.CREATE)))
+        yield from add_variants(change, made, rest)
+        return made
 
     def _is_ours(self, key: str, desired: Product) -> Flow[bool]:
         """Return whether the product with a key has a SKU of a desired one: no second is made."""
@@ -291,85 +306,38 @@ class ProductRecords(ShopifyRecords[Product]):
         """Delete a product."""
         return (yield from removal("product_delete", "productDelete", change))
 
-    def _core(self, change: Change[Product], facts: Facts, levels: Levels) -> Flow[None]:
+    def _core(
+        self, change: Change[Product], batch: Batch[Product], facts: Facts, levels: Levels
+    ) -> Flow[None]:
         """Write a product's own fields and its variants; their stock is left to `levels`."""
-        desired = change.desired
-        body = yield from self.own(desired)
-        if keeps_shape(change):
+        body = yield from self.own(untagged(change))
+        known: Sequence[Variant] = change.desired.variants
+        if not keeps_shape(change):
+            look = partial(self._shaped, change, facts)
+            known = yield from reshape(change, batch, body, facts, look)
+        else:
             if body:
                 yield from self._set(change, body)
-            yield from self._update_variants(change, desired.variants, facts)
-            levels.add(change, desired.variants, facts)
-            return
-        yield from self._reshape(change, body, facts, levels)
+            yield from self._update_variants(change, known, facts)
+        for name, variables in tag_calls(change):
+            yield from mutate(name, document(name).mutation, variables, change)
+        levels.add(change, known, facts)
 
-    def _reshape(
-        self, change: Change[Product], body: dict[str, Any], facts: Facts, levels: Levels
-    ) -> Flow[None]:
-        """Write lists of options and variants, completed from the live product.
-
-        A new variant has no id yet, so after a lost answer the product is read again first.
+    def _shaped(self, change: Change[Product], facts: Facts) -> Flow[tuple[Product, Doc]]:
+        """Return a product with its options and variants as it is now, and its options' ids.
 
         Raises:
-            OutcomeUnknown: if the answer was lost twice.
+            NotFound: if it is gone.
         """
-        lost: OutcomeUnknown | None = None
-        for _ in range(2):
-            live = yield from self._live(change, {"variants.sku", "options"})
-            matched = [(v, match(v, live, change.desired)) for v in change.desired.variants]
-            shape = self._shape(change, live, matched, facts)
-            lists = shape.input((yield from self._option_ids(change)))
-            new = any(found is None for _, found in matched)
-            kind = RequestKind.CREATE if new else RequestKind.SET
-            try:
-                yield from self._set(change, body | lists, kind)
-            except OutcomeUnknown as error:
-                lost = error
-                continue
-            known = [v.model_copy(update={"id": found.id}) for v, found in matched if found]
-            levels.add(change, known, facts)
-            return
-        assert lost is not None
-        raise lost
+        names = frozenset({"variants.sku", "options"})
+        for doc in (yield from whole([change.record_id], asked(names, facts.scopes))):
+            (live,) = yield from self._records([doc], facts, names)
+            return live, {each["name"]: each["id"] for each in doc["options"]}
+        raise _gone(change)
 
-    def _shape(
-        self,
-        change: Change[Product],
-        live: Product,
-        matched: Sequence[tuple[Variant, Variant | None]],
-        facts: Facts,
-    ) -> Shape:
-        """Return the whole list: live variants in their order, then new ones."""
-        shape = Shape(live, change.desired)
-        gone = set(change.removed.get("variants", ()))
-        wanted = {found.id: variant for variant, found in matched if found}
-        for variant in live.variants:
-            named = wanted.get(variant.id)
-            dropped = bool(gone & set(variant.element_keys())) or replaces(change.desired)
-            if named is None and (dropped or shape.stand_alone):
-                continue
-            given = named is not None and "options" in named.given
-            options = named.options if named and given else shape.carried(variant.options)
-            row = set_variant(named, facts) if named else {}
-            shape.add(options, {"id": variant.id, **row})
-        for variant, found in matched:
-            if found is None:
-                stock = quantities(variant, facts)
-                more = {"inventoryQuantities": stock} if stock else {}
-                shape.add(variant.options, set_variant(variant, facts) | more)
-        return shape
-
-    def _option_ids(self, change: Change[Product]) -> Flow[dict[str, str]]:
-        flags = asked(frozenset({"options"}), (yield from self.shop.known()).scopes)
-        for doc in (yield from whole([change.record_id], flags)):
-            return {each["name"]: each["id"] for each in doc["options"]}
-        return {}
-
-    def _set(
-        self, change: Change[Product], body: Doc, kind: RequestKind = RequestKind.SET
-    ) -> Flow[None]:
+    def _set(self, change: Change[Product], body: Doc) -> Flow[None]:
         variables = {"identifier": {"id": change.record_id}, "input": body}
-        yield from mutate("product_set", "productSet", variables, change, kind)
+        yield from mutate("product_set", "productSet", variables, change)
 
     def _update_variants(
         self, change: Change[Product], variants: Sequence[Variant], facts: Facts
@@ -379,7 +347,14 @@ class ProductRecords(ShopifyRecords[Product]):
             yield from mutate("variants_update", "productVariantsBulkUpdate", variables, change)
 
     def _collections(self, change: Change[Product], batch: Batch[Product]) -> Flow[None]:
-        """Put a product into the collections that are filled by hand."""
+        """Put a product into the collections that are filled by hand, and take it out of others."""
+        if (changed := edits(change, "collections")) is not None:
+            gone, new = changed
+            named = dict(zip(new, (yield from collections_of(new, batch.ids)), strict=True)) | (
+                yield from by_handle("collections_by_handle", gone)
+            )
+            yield from mutate("product_join", "productUpdate", join(change, named), change)
+            return
         ids = yield from collections_of(change.desired.collections, batch.ids)
         yield from self._set(change, {"collections": ids})
 
@@ -393,7 +368,7 @@ class ProductRecords(ShopifyRecords[Product]):
         """
         found = yield from self.fetch((f"id:{change.record_id}",), frozenset(names))
         if not found:
-            raise NotFound(f"there is no product {change.record_id}")
+            raise _gone(change)
         return found[0]
 
     def _unnamed(self, changes: Sequence[Change[Product]]) -> Flow[dict[str, Product]]:
@@ -418,7 +393,11 @@ class ProductRecords(ShopifyRecords[Product]):
         """Yield what the token may not write, and what Shopify has no place for."""
         if self.shop.facts is not None:
             yield from lacking(record, given_paths(record), self.shop.facts.scopes)
-        yield from unheld(record)
+        yield from unheld(record, self.shop.facts.info.limits if self.shop.facts else {})
+
+
+def _gone(change: Change[Product]) -> NotFound:
+    return NotFound(f"there is no product {change.record_id}")
 
 
 def _tell(levels: Levels, pending: dict[str, Outcome], outcomes: Sequence[Outcome]) -> Flow[None]:

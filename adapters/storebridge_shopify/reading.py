@@ -25,11 +25,13 @@ __all__ = [
     "NAMESPACE",
     "ONLY_OPTION",
     "ONLY_VALUE",
+    "available",
     "channels",
     "metafields",
     "money",
     "nodes",
     "product",
+    "tags",
     "time",
     "variant",
 ]
@@ -73,7 +75,7 @@ def product(doc: Doc, currency: str) -> Product:
         "vendor": doc["vendor"],
         "product_type": doc["productType"],
         "category": (doc["category"] or {}).get("fullName", ""),
-        "tags": tuple(sorted(doc["tags"], key=str.lower)),
+        "tags": tags(doc),
         "status": doc["status"].lower(),
         "url": doc["onlineStoreUrl"] or "",
         "seo": Seo(title=doc["seo"]["title"] or "", description=doc["seo"]["description"] or ""),
@@ -85,6 +87,11 @@ def product(doc: Doc, currency: str) -> Product:
     }
     found.update(_connections(doc, currency, only=only))
     return Product(**found)
+
+
+def tags(doc: Doc) -> tuple[str, ...]:
+    """Return a product's tags in their order."""
+    return tuple(sorted(doc["tags"], key=str.lower))
 
 
 def _connections(doc: Doc, currency: str, *, only: bool) -> Iterator[tuple[str, Any]]:
@@ -181,9 +188,14 @@ def _cost(doc: Doc | None) -> Money | None:
     return money(doc["amount"], doc["currencyCode"]) if doc else None
 
 
+def available(level: Doc) -> int:
+    """Return how many pieces can be sold at a location."""
+    quantities = {each["name"]: each["quantity"] for each in level["quantities"]}
+    return int(quantities["available"])
+
+
 def _level(doc: Doc) -> InventoryLevel:
-    available = next(q["quantity"] for q in doc["quantities"] if q["name"] == "available")
-    return InventoryLevel(location=doc["location"]["name"], available=available)
+    return InventoryLevel(location=doc["location"]["name"], available=available(doc))
 
 
 def _medium(doc: Doc, position: int) -> Media:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from storebridge.adapter import Batch, Change, Records
-from storebridge.errors import AuthError, NotFound, OutcomeUnknown, StorebridgeError
+from storebridge.adapter import Batch, Change, Query, Records
+from storebridge.errors import (
+    AuthError,
+    BadAnswer,
+    Conflict,
+    NotFound,
+    OutcomeUnknown,
+    StorebridgeError,
+)
 from storebridge.flow import Flow, Outcome, RequestKind, Status, report, wait
 from storebridge.models import Model, Record
-from storebridge_shopify.graphql import Doc, call, check
+from storebridge.wire import MISREAD
+from storebridge_shopify import shapes
+from storebridge_shopify.bulk_reading import CURSOR, BulkPages
+from storebridge_shopify.bulk_shapes import Export
+from storebridge_shopify.graphql import Doc, call, check, nothing_asked
 from storebridge_shopify.site import Facts, Shop
+from storebridge_shopify.steps import Steps
 
 if TYPE_CHECKING:
     from storebridge_shopify.adapter import ShopifySettings
 
 __all__ = [
+    "LATE",
     "ShopifyRecords",
     "applied",
     "finished",
@@ -31,6 +45,11 @@ T = TypeVar("T")
 
 #: Seconds between two looks for what a lost create may have made.
 _SETTLED = 5.0
+#: Seconds between looks for what could be made twice, ten minutes together: longer than a request
+#: lives that was answered with a 502 or 504.
+LATE = (4.0, 12.0, 24.0, 40.0, 80.0, 140.0, 300.0)
+#: Shopify counts no further than it is told to.
+_MOST_COUNTED = 1_000_000
 #: Seconds between looks at a job.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
@@ -40,10 +59,77 @@ class ShopifyRecords(Records[R]):
 
     fetch_size = 50
     batch_size = 50
+    export: ClassVar[Export | None] = None
+    """How the records come of jobs; None where only pages bring them."""
+    enforced: ClassVar[bool] = True
+    """Whether Shopify refuses a second record that has the key of another one."""
 
     def __init__(self, shop: Shop, settings: ShopifySettings) -> None:
         """Keep the shop and its settings."""
         self.shop, self.settings = shop, settings
+        self.bulk_pages = BulkPages()
+
+    def count(self, query: Query) -> Flow[int | None]:
+        """Return how many records there are in all; None where only a part is asked for."""
+        if self.export is None or query.ids or query.updated_since or query.status:
+            return None
+        variables = {"query": None, "limit": _MOST_COUNTED}
+        [found] = (yield from call(self.export.count, variables)).values()
+        return None if found is None else int(found["count"])
+
+    def walked(
+        self,
+        cursor: str,
+        search: str | None,
+        flags: Mapping[str, bool],
+        listed: Flow[tuple[list[Doc], str]],
+    ) -> Flow[tuple[list[Doc], str]]:
+        """Return the documents at a cursor and the next one: of pages, or of jobs where many are.
+
+        Args:
+            cursor: where to go on, "" at the start.
+            search: which records the walk is through; None for all.
+            flags: which connections are wanted.
+            listed: the page at the cursor; it isn't asked for where that leads to a job's file.
+        """
+        if self.export is None or not cursor.startswith(CURSOR):
+            docs, more = yield from listed
+            if self.export is None or cursor or not more:
+                return docs, more
+            least = self.settings.bulk_from
+            begun = yield from self.bulk_pages.opened(self.export, search, flags, least)
+            if begun is None:
+                return docs, more
+            if not begun:
+                return [], ""
+            cursor = begun
+        found, more = yield from self.bulk_pages.page(cursor)
+        docs = yield from self.of_lines(found, flags, self._joined(found, flags))
+        return docs, more
+
+    def _joined(self, found: list[Doc], flags: Mapping[str, bool]) -> Flow[list[Doc]]:
+        assert self.export is not None
+        return (yield from self.joined([self.export.whole(each, flags) for each in found], flags))
+
+    def of_lines(self, docs: Sequence[Doc], flags: Mapping[str, bool], flow: Flow[T]) -> Flow[T]:
+        """Return what a flow makes of documents, of which some may be lines of a job's file.
+
+        Raises:
+            BadAnswer: naming the line that it can't read, and the place there.
+        """
+        try:
+            return (yield from flow)
+        except MISREAD:
+            for doc in docs:
+                if self.export is None or "__typename" not in doc:  # only lines say their types
+                    raise
+                if path := shapes.of_record(self.export.documents, flags, doc):
+                    raise BadAnswer("a line of a job's file can't be read").at(path) from None
+            raise
+
+    def joined(self, docs: list[Doc], flags: Mapping[str, bool]) -> Flow[list[Doc]]:
+        """Return documents of jobs with what no job can bring; here they lack nothing."""
+        return nothing_asked(docs)
 
     def write(self, batch: Batch[R]) -> Flow[None]:
         """Make the changes one after the other, each with its outcome."""
@@ -53,16 +139,20 @@ class ShopifyRecords(Records[R]):
 
     def outcome(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[Outcome]:
         """Make one change; what fails is its own affair, unless nobody is let in."""
+        steps = Steps((change,))
         try:
-            if change.action == "delete":
-                return applied(change, (yield from self.delete(change)))
-            if change.action == "create":
-                return applied(change, (yield from self.create(change, batch, facts)))
-            return (yield from self.update(change, batch, facts))
+            return steps.told((yield from steps.watched(self._made_so(change, batch, facts))))
         except AuthError:
             raise
         except StorebridgeError as error:
-            return Outcome.failure(change.id, error)
+            return steps.failure(change.id, error)
+
+    def _made_so(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[Outcome]:
+        if change.action == "delete":
+            return applied(change, (yield from self.delete(change)))
+        if change.action == "create":
+            return applied(change, (yield from self.create(change, batch, facts)))
+        return (yield from self.update(change, batch, facts))
 
     @abstractmethod
     def make(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[str]:
@@ -91,6 +181,8 @@ class ShopifyRecords(Records[R]):
     def create(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[str]:
         """Create a record, once: whatever may have been sent is looked for first.
 
+        What Shopify would make twice is never sent again after a lost answer.
+
         Raises:
             OutcomeUnknown: if the answer was lost twice, or what was found can't be told from
                 another record.
@@ -98,19 +190,35 @@ class ShopifyRecords(Records[R]):
         lost: OutcomeUnknown | None = None
         sent = change.id in batch.uncertain
         for _ in range(2):
-            if sent and (found := (yield from self._made(change))):
+            if sent and (found := (yield from self._made(change, (_SETTLED,)))):
                 return found
             try:
                 return (yield from self.make(change, batch, facts))
             except OutcomeUnknown as error:
                 lost, sent = error, True
-        if found := (yield from self._made(change)):
-            return found
+                if not self.enforced:
+                    break
+            except Conflict as error:
+                if not sent:
+                    raise
+                return (yield from self._taken(change, error))
         assert lost is not None
+        if found := (yield from self._made(change, (_SETTLED,) if self.enforced else LATE)):
+            return found
         raise lost
 
-    def _made(self, change: Change[R]) -> Flow[str]:
-        """Return the id of what an earlier try has made; looked for twice, "" if nothing.
+    def _taken(self, change: Change[R], error: Conflict) -> Flow[str]:
+        """Return the id of what has taken a key meanwhile, if an earlier try has made that.
+
+        Raises:
+            OutcomeUnknown: if it is another record, or none is to be seen.
+        """
+        if found := (yield from self._made(change, (_SETTLED,))):
+            return found
+        raise OutcomeUnknown(f"its key is taken: {error}", covers=(change.id,)) from error
+
+    def _made(self, change: Change[R], pauses: Sequence[float]) -> Flow[str]:
+        """Return the id of what an earlier try has made; "" if it isn't there after some pauses.
 
         Raises:
             OutcomeUnknown: if its key leads to other values, if it has no key, or a look fails.
@@ -119,7 +227,7 @@ class ShopifyRecords(Records[R]):
         keys = own or [key for key in (change.key, *change.desired.keys()) if key]
         if not keys:
             raise OutcomeUnknown("there is no key to look for it by", covers=(change.id,))
-        for pause in (_SETTLED, 0.0):
+        for pause in (*pauses, 0.0):
             found = yield from looked(self.fetch(tuple(dict.fromkeys(keys)), None), change)
             for record in found:
                 if self.is_made(change.desired, record):

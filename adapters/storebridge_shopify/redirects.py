@@ -12,11 +12,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from storebridge.adapter import Batch, BulkLimits, Change, Cost, Fit, Query
-from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
+from storebridge.errors import (
+    AuthError,
+    BadAnswer,
+    Conflict,
+    OutcomeUnknown,
+    Rejected,
+    StorebridgeError,
+)
 from storebridge.flow import FilePart, Flow, Outcome, RequestKind, progress, remember, report, wait
 from storebridge.models import Redirect
 from storebridge_shopify import fields
-from storebridge_shopify.graphql import Doc, call, check, document, drained
+from storebridge_shopify.graphql import (
+    Doc,
+    call,
+    check,
+    document,
+    drained,
+    id_of,
+    nothing_asked,
+)
 from storebridge_shopify.lookup import values
 from storebridge_shopify.nested import NestedRecords
 from storebridge_shopify.records import applied, given_paths, mutate, removal
@@ -43,20 +58,20 @@ class RedirectRecords(NestedRecords[Redirect]):
     model = Redirect
     fields = fields.REDIRECT
     finds = ("id", "path")
-    #: How many rows a file may have is written nowhere; so many are a few hundred kilobytes.
-    bulk = BulkLimits(
-        changes=5_000,
-        at_once=1,
-        cost=Cost(
-            requests=len(_JOB) + 1 + len(_PAUSES),
-            points=sum(document(name).cost({}) for name in _JOB) + len(_PAUSES),
-        ),
-    )
     type: ClassVar[str] = "UrlRedirect"
     root: ClassVar[str] = "urlRedirects"
     listing: ClassVar[str] = "redirects"
     by_id: ClassVar[str] = "redirects_by_id"
     sizes: ClassVar[Mapping[str, int]] = {}
+
+    def __init__(self, *arguments: Any) -> None:
+        """Keep the shop and its settings, and work out what a file of many redirects costs."""
+        super().__init__(*arguments)
+        requests = len(_JOB) + 1 + len(_PAUSES)
+        points = sum(document(name).cost({}) for name in _JOB) + len(_PAUSES)
+        # How many rows a file may have is written nowhere; so many are a few hundred kilobytes.
+        cost = Cost(requests=requests, points=points)
+        self.bulk = BulkLimits(changes=5_000, at_once=1, cost=cost)
 
     # -- reading
 
@@ -66,8 +81,7 @@ class RedirectRecords(NestedRecords[Redirect]):
 
     def complete(self, doc: Doc) -> Flow[None]:
         """Add nothing: a redirect comes whole."""
-        return
-        yield  # a generator: nothing is sent
+        return nothing_asked(None)
 
     def changed(self, doc: Doc) -> str:
         """Return "": Shopify doesn't say when a redirect was changed."""
@@ -116,10 +130,10 @@ class RedirectRecords(NestedRecords[Redirect]):
         except Rejected as error:
             if "urlRedirect.path" not in error.fields or not change.desired.target:
                 raise
-            return (yield from self._taken(change, error))
-        return str(payload["urlRedirect"]["id"])
+            return (yield from self._leading(change, error))
+        return id_of(payload["urlRedirect"])
 
-    def _taken(self, change: Change[Redirect], error: Rejected) -> Flow[str]:
+    def _leading(self, change: Change[Redirect], error: Rejected) -> Flow[str]:
         """Return the redirect that has the path, if it leads where it should.
 
         The search may not know it yet: it is asked several times.
@@ -154,22 +168,39 @@ class RedirectRecords(NestedRecords[Redirect]):
     def _by_file(self, new: Sequence[Change[Redirect]], batch: Batch[Redirect]) -> Flow[None]:
         """Create redirects by one file, and read from the list what became of each.
 
-        What was begun is remembered: after a kill the same file is asked about, never sent twice.
+        A file writes over redirects that are there, so paths that are taken are left out. What was
+        begun is remembered: after a kill the same file is asked about, never sent twice.
         """
+        rows = list(new)
         try:
-            begun = str((batch.state or {}).get("import", ""))
-            if not begun:
-                begun = yield from self._begin(new)
-                yield from remember({"import": begun})
-            yield from _worked_off(begun, [change.id for change in new])
-            nodes = yield from drained("redirects", self.root, {"query": None}, 250)
+            kept = begun = str((batch.state or {}).get("import", ""))
+            if not begun or not (yield from _status(begun))["finished"]:
+                held = yield from self._held()
+                rows = [change for change in new if _path_of(change) not in held]
+                told = [_there(change, held[_path_of(change)]) for change in new
+                        if change not in rows]  # fmt: skip
+                yield from report(told)
+                # A file can't be changed any more when a path of it was taken meanwhile.
+                if rows and (not begun or any(each.cause for each in told)):
+                    begun = yield from self._begin(rows)
+                    yield from remember({"import": begun})
+            if not rows:
+                return
+            over = yield from _worked_off(begun, [change.id for change in rows])
+            if begun != kept and batch.uncertain:
+                over = 0  # what an earlier file has made meanwhile
+            held = yield from self._held()
         except AuthError:
             raise
         except StorebridgeError as error:
-            yield from report([Outcome.failure(change.id, error) for change in new])
+            yield from report([Outcome.failure(change.id, error) for change in rows])
             return
-        held = {node["path"].casefold(): self.read(node) for node in nodes}
-        yield from report([_outcome(change, held) for change in new])
+        yield from report(_written_over([_outcome(change, held) for change in rows], over))
+
+    def _held(self) -> Flow[dict[str, Redirect]]:
+        """Return all redirects by path, in lower case."""
+        nodes = yield from drained("redirects", self.root, {"query": None}, 250)
+        return {node["path"].casefold(): self.read(node) for node in nodes}
 
     def _begin(self, new: Sequence[Change[Redirect]]) -> Flow[str]:
         """Upload a file of redirects and return the id of its import; nothing is made by that."""
@@ -182,7 +213,7 @@ class RedirectRecords(NestedRecords[Redirect]):
         lying = yield from staged(file, "URL_REDIRECT_IMPORT")
         name, root = "redirect_import", "urlRedirectImportCreate"
         payload = yield from mutate(name, root, {"url": lying.url}, new[0])
-        return str(payload["urlRedirectImport"]["id"])
+        return id_of(payload["urlRedirectImport"])
 
     # -- forms
 
@@ -213,8 +244,15 @@ def _input(desired: Redirect) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in desired.given}
 
 
-def _worked_off(id_: str, covers: Sequence[str]) -> Flow[None]:
+def _path_of(change: Change[Redirect]) -> str:
+    return _path(change.desired.path).casefold()
+
+
+def _worked_off(id_: str, covers: Sequence[str]) -> Flow[int]:
     """Start an import, unless it was started before, and wait until it is finished.
+
+    Returns:
+        How many redirects it has written over.
 
     Raises:
         OutcomeUnknown: if it isn't finished after four minutes.
@@ -234,7 +272,7 @@ def _worked_off(id_: str, covers: Sequence[str]) -> Flow[None]:
         done = sum(state[each] or 0 for each in ("createdCount", "updatedCount", "failedCount"))
         yield from progress(done)
         if state["finished"]:
-            return
+            return int(state["updatedCount"] or 0)
         yield from wait(pause, "Shopify imports redirects")
     raise OutcomeUnknown("Shopify is still importing redirects", covers=tuple(covers))
 
@@ -249,7 +287,7 @@ def _status(id_: str) -> Flow[Doc]:
 
 def _outcome(change: Change[Redirect], held: Mapping[str, Redirect]) -> Outcome:
     """Return what became of a row of a file: the answer only counts."""
-    live = held.get(_path(change.desired.path).casefold())
+    live = held.get(_path_of(change))
     if live is not None and live.target == change.desired.target:
         return applied(change, live.id)
     error = Rejected(
@@ -258,3 +296,31 @@ def _outcome(change: Change[Redirect], held: Mapping[str, Redirect]) -> Outcome:
         remedy="Look whether the path is one of a page that is there.",
     )
     return Outcome.failure(change.id, error)
+
+
+def _there(change: Change[Redirect], live: Redirect) -> Outcome:
+    """Return the outcome of a redirect whose path is taken before anything is sent."""
+    if live.target == change.desired.target:
+        return applied(change, live.id)
+    error = Conflict(
+        f"the path has a redirect by now (id {live.id})",
+        fields={"path": change.desired.path},
+        remedy="Plan again.",
+    )
+    return Outcome.failure(change.id, error)
+
+
+def _written_over(outcomes: Sequence[Outcome], count: int) -> list[Outcome]:
+    """Return outcomes in which those that weren't made, but written over, are conflicts.
+
+    The answer only counts them. They were there before, so theirs are the lowest ids.
+    """
+    made = sorted(
+        (each for each in outcomes if each.id), key=lambda each: int(each.id.rpartition("/")[2])
+    )
+    error = Conflict(
+        "a redirect of this path was made meanwhile, and the file wrote over it",
+        remedy="Look whether it leads where it should.",
+    )
+    over = {each.change: Outcome.failure(each.change, error) for each in made[:count]}
+    return [over.get(each.change, each) for each in outcomes]

@@ -13,6 +13,7 @@ from typing import Any
 
 from graphql import (
     GraphQLError,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     get_named_type,
     get_nullable_type,
@@ -79,10 +80,11 @@ def connections(
     Raises:
         Refused: for one that is asked for in a way that isn't supported.
     """
-    for node in _fields(document, sets):
-        type_ = schema().type_map[kind]
-        if not isinstance(type_, GraphQLObjectType) or node.name.value.startswith("__"):
+    for on, node in _fields(document, sets, kind):
+        type_ = schema().type_map[on]
+        if node.name.value.startswith("__"):
             continue
+        assert isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         returned = get_named_type(type_.fields[node.name.value].type)
         if not returned.name.endswith("Connection"):
             below = list(connections(document, node.selection_set, returned.name, depth))
@@ -95,7 +97,7 @@ def connections(
             continue
         name = node.name.value
         yield depth, name
-        inner = list(_fields(document, node.selection_set))
+        inner = [each for _, each in _fields(document, node.selection_set, returned.name)]
         if any(each.name.value == "nodes" for each in inner):
             text = (
                 "All connection fields in a bulk query must select their contents using 'edges' > "
@@ -105,10 +107,10 @@ def connections(
             raise _invalid(text)
         of = get_named_type(returned.fields["nodes"].type) if "nodes" in returned.fields else None
         for edges in inner:
-            for each in _fields(document, edges.selection_set):
+            for _, each in _fields(document, edges.selection_set, ""):
                 if each.name.value == "node" and of is not None:
                     below = list(connections(document, each.selection_set, of.name, depth + 1))
-                    ids = {f.name.value for f in _fields(document, each.selection_set)
+                    ids = {f.name.value for _, f in _fields(document, each.selection_set, of.name)
                            if f.alias is None}  # fmt: skip
                     if below and "id" not in ids:
                         text = (
@@ -120,17 +122,21 @@ def connections(
                     yield from below
 
 
-def _fields(document: DocumentNode, sets: SelectionSetNode | None) -> Iterator[FieldNode]:
+def _fields(
+    document: DocumentNode, sets: SelectionSetNode | None, kind: str
+) -> Iterator[tuple[str, FieldNode]]:
+    """Yield the fields of a selection, those of fragments too, each with the type that it is of."""
     fragments = {
         n.name.value: n for n in document.definitions if isinstance(n, FragmentDefinitionNode)
     }
     for node in sets.selections if sets else ():
         if isinstance(node, FieldNode):
-            yield node
-        elif isinstance(node, FragmentSpreadNode):
-            yield from _fields(document, fragments[node.name.value].selection_set)
-        elif isinstance(node, InlineFragmentNode):
-            yield from _fields(document, node.selection_set)
+            yield kind, node
+            continue
+        assert isinstance(node, FragmentSpreadNode | InlineFragmentNode)
+        part = fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+        on = part.type_condition.name.value if part.type_condition else kind
+        yield from _fields(document, part.selection_set, on)
 
 
 def _run_query(state: State, doc: Doc) -> bool:
@@ -156,9 +162,9 @@ STEPS["QUERY"] = _run_query
 
 
 def _mixed(rows: list[tuple[Doc, int]], seed: int) -> list[tuple[Doc, int]]:
-    """Return rows so that children are anywhere; those of one parent stay in their order.
+    """Return rows so that children are anywhere.
 
-    That they do isn't documented; where the order counts, rows have a position.
+    Those of one parent stay in their order ("the order of each connection type is preserved").
     """
     heaps: dict[str, list[tuple[Doc, int]]] = {}
     for row in rows:

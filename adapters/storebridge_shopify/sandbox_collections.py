@@ -21,7 +21,7 @@ from storebridge_shopify.sandbox_fields import (
 from storebridge_shopify.sandbox_metafields import set_metafields
 from storebridge_shopify.sandbox_products import item_of, of_product, quantity_of, title_of
 from storebridge_shopify.sandbox_search import Listing
-from storebridge_shopify.sandbox_state import Doc, State, split
+from storebridge_shopify.sandbox_state import Doc, State, gid, split
 from storebridge_shopify.sandbox_writing import refuse
 
 __all__ = ["collections_of", "join", "leave", "manual_of"]
@@ -150,6 +150,11 @@ def _collections(_root: Any, info: Info, **arguments: Any) -> Doc:
     return COLLECTIONS.page(info.context, **arguments)
 
 
+@field("QueryRoot", "collectionsCount")
+def _how_many(_root: Any, info: Info, query: str | None = None, **_: Any) -> Doc:
+    return {"count": COLLECTIONS.count(info.context, query), "precision": "EXACT"}
+
+
 @field("QueryRoot", "collection")
 def _collection(_root: Any, info: Info, id: str) -> Doc | None:
     return info.context.get(id, "Collection")
@@ -190,8 +195,12 @@ def _has(doc: Doc, info: Info, id: str) -> bool:
 
 
 @field("CollectionRule", "conditionObject")
-def _condition(_doc: Doc, _info: Info) -> None:
-    return None
+def _condition(doc: Doc, info: Info) -> Doc | None:
+    definition = info.context.get(doc.get("conditionObjectId") or "", "MetafieldDefinition")
+    if definition is None:
+        return None
+    kind = "CollectionRuleMetafieldCondition"
+    return {"__typename": kind, "metafieldDefinition": definition}
 
 
 # -- writing
@@ -234,10 +243,16 @@ def _apply(state: State, doc: Doc, given: Doc) -> None:
     if "seo" in given:
         doc["seo"] = {**doc["seo"], **(given["seo"] or {"title": None, "description": None})}
     if "image" in given:
-        doc["image"] = _image(given["image"])
+        doc["image"] = _image(state, doc, given["image"])
     if given.get("ruleSet"):
         if not given["ruleSet"].get("rules"):
             raise Refused(user_error(["ruleSet", "rules"], "Rules cannot be an empty set"))
+        for rule in given["ruleSet"]["rules"]:
+            if rule["column"].endswith("_METAFIELD_DEFINITION") and not rule.get(
+                "conditionObjectId"
+            ):
+                text = "Rules must have a condition object"
+                raise Refused(user_error(["ruleSet", "rules"], text))
         doc["ruleSet"] = given["ruleSet"]
     if given.get("handle") or not doc["handle"]:
         doc["handle"] = _handle(state, doc, given.get("handle"))
@@ -248,12 +263,16 @@ def _apply(state: State, doc: Doc, given: Doc) -> None:
         refuse(set_metafields(state, doc["id"], given["metafields"], ("metafields",)))
 
 
-def _image(given: Doc | None) -> Doc | None:
+def _image(state: State, doc: Doc, given: Doc | None) -> Doc | None:
+    held = doc["image"]
+    if given and held and given.get("id") == held["id"] and not given.get("src"):
+        return {**held, "altText": given.get("altText")}
     if given is None or not given.get("src"):
         return None
     name = given["src"].partition("?")[0].rpartition("/")[2]
     url = f"https://cdn.shopify.com/s/files/1/0001/collections/{name}"
-    return {"url": url, "altText": given.get("altText"), "source": given["src"]}
+    id = gid("CollectionImage", state.number())
+    return {"id": id, "url": url, "altText": given.get("altText"), "source": given["src"]}
 
 
 def _handle(state: State, doc: Doc, given: str | None) -> str:

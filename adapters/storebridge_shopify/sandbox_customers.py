@@ -134,7 +134,8 @@ def address(state: State, given: Doc) -> Doc:
     name = f"{given.get('firstName') or ''} {given.get('lastName') or ''}".strip()
     return {"id": f"{gid('MailingAddress', state.number())}?model_name=CustomerAddress",
             "countryCodeV2": code, "countryCode": code, "country": code, "name": name,
-            "province": given.get("provinceCode"), "formattedArea": given.get("city"),
+            "province": given.get("provinceCode") or given.get("province"),
+            "formattedArea": given.get("city"),
             "coordinatesValidated": False, **{each: given.get(each) for each in names}}  # fmt: skip
 
 

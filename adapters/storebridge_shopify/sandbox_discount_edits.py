@@ -145,7 +145,7 @@ def _create(state: State, kind: str, head: str, given: Doc) -> Doc:
     if kind == "DiscountCodeBasic" and not given.get("customerGets"):
         raise read.wrong(["customerGets"], "CustomerGets can't be blank", "BLANK")
     read.given = {"code": None, **given}
-    doc = {**read.applied(new), **read.gets(new), **_shipping(given)}
+    doc = {**read.applied(new), **read.gets(new), **_shipping(new, given)}
     doc["summary"] = doc["shortSummary"] = doc["title"]
     made = state.add("DiscountNode", doc)
     index(state, made)
@@ -157,19 +157,22 @@ def _update(state: State, kind: str, head: str, id: str, given: Doc) -> Doc:
     if doc["type"] != kind:
         raise Refused(user_error(["id"], "Discount does not exist"))
     read = _Input(state, head, given)
-    doc = {**read.applied(doc), **read.gets(doc), **_shipping(given)}
+    doc = {**read.applied(doc), **read.gets(doc), **_shipping(doc, given)}
     state.save(doc)
     index(state, doc)
     return {"codeDiscountNode": code_node(state, doc["id"])}
 
 
-def _shipping(given: Doc) -> Doc:
+def _shipping(doc: Doc, given: Doc) -> Doc:
     found: Doc = {}
     if "maximumShippingPrice" in given:
         highest = given["maximumShippingPrice"]
         found["highest"] = None if highest is None else str(highest)
-    if countries := (given.get("destination") or {}).get("countries"):
-        found["countries"] = list(countries.get("add") or ())
+    if place := given.get("destination"):
+        groups = place.get("countries") or {}
+        held = [] if place.get("all") else doc["countries"]
+        found["countries"] = _kept(held, groups, "add", "remove")
+        found["restOfWorld"] = bool(groups.get("includeRestOfWorld"))
     return found
 
 

@@ -27,7 +27,7 @@ EMPTY: Doc = {
     "endsAt": None, "usageLimit": None, "appliesOncePerCustomer": False, "asyncUsageCount": 0,
     "codes": [], "value": {}, "products": [], "variants": [], "collections": [], "minimum": {},
     "customers": [], "segments": [], "tags": [], "usesPerOrderLimit": None, "highest": None,
-    "countries": [], "buys": {}, "app": None, "hasTimelineComment": False,
+    "countries": [], "restOfWorld": False, "buys": {}, "app": None, "hasTimelineComment": False,
     "recurringCycleLimit": None, "shortSummary": "",
     "combinesWith": {"orderDiscounts": False, "productDiscounts": False,
                      "shippingDiscounts": False},
@@ -226,9 +226,9 @@ def _highest(doc: Doc, info: Info) -> Doc | None:
 
 @_each("destinationSelection")
 def _destination(doc: Doc, _info: Info) -> Doc:
-    if doc["countries"]:
-        kind = "DiscountCountries"
-        return {"__typename": kind, "countries": doc["countries"], "includeRestOfWorld": False}
+    if doc["countries"] or doc["restOfWorld"]:
+        return {"__typename": "DiscountCountries", "countries": doc["countries"],
+                "includeRestOfWorld": doc["restOfWorld"]}  # fmt: skip
     return {"__typename": "DiscountCountryAll", "allCountries": True}
 
 

@@ -1,4 +1,4 @@
-"""Metafields and their definitions in the sandbox."""
+"""Metafields in the sandbox."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from storebridge_shopify.sandbox_fields import (
     mutation,
     user_error,
 )
-from storebridge_shopify.sandbox_search import Listing
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
-__all__ = ["set_metafields"]
+__all__ = ["OWNERS", "full_namespace", "misnamed", "of_owner", "set_metafields"]
 
 _MOST_ROWS = 25
 _RESERVED = ("shopify_standard", "protected", "shopify-l10n-fields")
-_OWNERS = {
+OWNERS = {
     "Product": "PRODUCT",
     "ProductVariant": "PRODUCTVARIANT",
     "Collection": "COLLECTION",
@@ -45,7 +44,7 @@ def _shown(row: Any) -> Doc:
         "id": gid("Metafield", number),
         "__typename": "Metafield",
         "owner": owner,
-        "ownerType": _OWNERS.get(split(owner)[0], "PRODUCT"),
+        "ownerType": OWNERS.get(split(owner)[0], "PRODUCT"),
         "namespace": namespace,
         "key": key,
         "type": kind,
@@ -80,7 +79,7 @@ def by_id(state: State, id: str) -> Doc | None:
 WITHIN["Metafield"] = by_id
 
 
-def _full(namespace: str | None) -> str:
+def full_namespace(namespace: str | None) -> str:
     """Return a namespace with the app's own where it is left out or begins with "$app"."""
     return re.sub(r"^\$app", _APP, namespace or _APP)
 
@@ -102,7 +101,7 @@ def set_metafields(
         errors += wrong
         if not wrong:
             _write(state, owner, row)
-        kept.add((_full(row.get("namespace")), row.get("key")))
+        kept.add((full_namespace(row.get("namespace")), row.get("key")))
     if replace and not errors:
         for old in of_owner(state, owner):
             if (old["namespace"], old["key"]) not in kept:
@@ -111,7 +110,7 @@ def set_metafields(
 
 
 def _write(state: State, owner: str, given: Doc) -> Doc:
-    namespace, now = _full(given.get("namespace")), state.now()
+    namespace, now = full_namespace(given.get("namespace")), state.now()
     old = _one(state, owner, namespace, given["key"])
     if old:
         if old["value"] != given["value"] or given.get("type") not in (None, old["type"]):
@@ -132,14 +131,14 @@ def _write(state: State, owner: str, given: Doc) -> Doc:
 
 def _defined(state: State, owner: str, namespace: str, key: str) -> str | None:
     """Return the type that a definition gives."""
-    name = f"{_OWNERS.get(split(owner)[0])} {namespace} {key}"
+    name = f"{OWNERS.get(split(owner)[0])} {namespace} {key}"
     held = state.holders("MetafieldDefinition", "name", name)
     found = state.get(held[0]) if held else None
     return str(found["type"]["name"]) if found else None
 
 
-def _wrong(state: State, owner: str, given: Doc, path: Path) -> list[Doc]:
-    namespace, key = _full(given.get("namespace")), given.get("key") or ""
+def misnamed(namespace: str, key: str, path: Path) -> list[Doc]:
+    """Return what is wrong with the name of a metafield."""
     for word, text, least, most in (("namespace", namespace, 3, 255), ("key", key, 2, 64)):
         name = word.capitalize()
         if len(text) < least:
@@ -151,6 +150,13 @@ def _wrong(state: State, owner: str, given: Doc, path: Path) -> list[Doc]:
     if namespace in _RESERVED:
         words = f"Namespace {namespace} is a reserved namespace"
         return [user_error([*path, "namespace"], words)]
+    return []
+
+
+def _wrong(state: State, owner: str, given: Doc, path: Path) -> list[Doc]:
+    namespace, key = full_namespace(given.get("namespace")), given.get("key") or ""
+    if wrong := misnamed(namespace, key, path):
+        return wrong
     old = _one(state, owner, namespace, key)
     kind = given.get("type") or (old or {}).get("type") or _defined(state, owner, namespace, key)
     if not kind:
@@ -218,7 +224,7 @@ def _metafields(
     wanted = [
         each
         for each in found
-        if (namespace is None or each["namespace"] == _full(namespace))
+        if (namespace is None or each["namespace"] == full_namespace(namespace))
         and (keys is None or each["key"] in keys or f"{each['namespace']}.{each['key']}" in keys)
     ]
     return connection(wanted, **arguments)
@@ -230,7 +236,7 @@ def _metafields(
 @field("Customer", "metafield")
 @field("Order", "metafield")
 def _metafield(doc: Doc, info: Info, key: str, namespace: str | None = None) -> Doc | None:
-    return _one(info.context, doc["id"], _full(namespace), key)
+    return _one(info.context, doc["id"], full_namespace(namespace), key)
 
 
 @mutation("metafieldsSet")
@@ -264,7 +270,7 @@ def _stale(state: State, given: Doc, path: Path) -> list[Doc]:
     """Compare the digest that an input holds the metafield to; null: there must be none."""
     if "compareDigest" not in given:
         return []
-    old = _one(state, given["ownerId"], _full(given.get("namespace")), given["key"])
+    old = _one(state, given["ownerId"], full_namespace(given.get("namespace")), given["key"])
     if (old or {}).get("compareDigest") == given["compareDigest"]:
         return []
     text = "The resource has been updated since it was loaded. Try again with an updated `compareDigest` value."  # noqa: E501 - the platform's words
@@ -275,7 +281,7 @@ def _stale(state: State, given: Doc, path: Path) -> list[Doc]:
 def _delete(state: State, metafields: list[Doc]) -> Doc:
     deleted: list[Doc | None] = []
     for each in metafields:
-        namespace = _full(each.get("namespace"))
+        namespace = full_namespace(each.get("namespace"))
         old = _one(state, each["ownerId"], namespace, each["key"])
         if old:
             state.run("DELETE FROM metafields WHERE id = ?", split(old["id"])[1])
@@ -283,55 +289,3 @@ def _delete(state: State, metafields: list[Doc]) -> Doc:
         else:
             deleted.append(None)
     return {"deletedMetafields": deleted}
-
-
-# -- definitions
-
-_DEFINITIONS = Listing(
-    "MetafieldDefinition",
-    "metafieldDefinitions",
-    {
-        "key": lambda _state, doc: doc["key"],
-        "namespace": lambda _state, doc: doc["namespace"],
-        "owner_type": lambda _state, doc: doc["ownerType"],
-    },
-)
-
-
-@field("QueryRoot", "metafieldDefinitions")
-def _definitions(_root: Any, info: Info, **arguments: Any) -> Doc:
-    wanted = f"owner_type:{arguments.pop('ownerType')}"
-    for name in ("namespace", "key"):
-        if arguments.get(name) is not None:
-            wanted += f" {name}:'{arguments.pop(name)}'"
-    if arguments.get("query"):
-        wanted += f" ({arguments['query']})"
-    return _DEFINITIONS.page(info.context, **{**arguments, "query": wanted, "sortKey": None})
-
-
-@mutation("metafieldDefinitionCreate")
-def _define(state: State, definition: Doc) -> Doc:
-    namespace, key = _full(definition.get("namespace")), definition["key"]
-    wrong = _wrong(state, "", {**definition, "value": "1", "type": "string"}, ("definition",))
-    if wrong:
-        raise Refused(*wrong)
-    name = f"{definition['ownerType']} {namespace} {key}"
-    if state.holders("MetafieldDefinition", "name", name):
-        owner = definition["ownerType"].capitalize()
-        text = f"Key is in use for {owner} metafields on the '{namespace}' namespace."
-        raise Refused(user_error(["definition", "key"], text, "TAKEN"))
-    made = state.add(
-        "MetafieldDefinition",
-        {
-            "name": definition["name"],
-            "namespace": namespace,
-            "key": key,
-            "description": definition.get("description"),
-            "ownerType": definition["ownerType"],
-            "type": {"name": definition["type"], "category": "TEXT"},
-            "validations": definition.get("validations") or [],
-        },
-    )
-    keys = {"name": [name], "id": [name] if definition["type"] == "id" else []}
-    state.index(made["id"], keys)
-    return {"createdDefinition": made}

@@ -23,7 +23,7 @@ from storebridge_shopify.sandbox_fields import (
     user_error,
 )
 from storebridge_shopify.sandbox_metafields import set_metafields
-from storebridge_shopify.sandbox_orders import assign
+from storebridge_shopify.sandbox_orders import assign, seen
 from storebridge_shopify.sandbox_products import currency, money, title_of
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 from storebridge_shopify.sandbox_writing import number, tags_of
@@ -174,7 +174,7 @@ def _transaction(state: State, given: Doc) -> Doc:
 def _by_identifier(_root: Any, info: Info, identifier: Doc) -> Doc | None:
     state = info.context
     if "id" in identifier:
-        return state.get(identifier["id"], "Order")
+        return seen(state, identifier["id"])
     own = identifier["customId"]
     namespace, key = own.get("namespace") or "app", own["key"]
     if not state.holders("MetafieldDefinition", "id", f"ORDER {namespace} {key}"):
@@ -182,7 +182,7 @@ def _by_identifier(_root: Any, info: Info, identifier: Doc) -> Doc | None:
         raise TopError("NOT_FOUND", text)  # recorded, of customers
     sql = "SELECT owner FROM metafields WHERE namespace = ? AND key = ? AND value = ?"
     owners = [owner for (owner,) in state.rows(sql, namespace, key, own["value"])]
-    return next((found for owner in owners if (found := state.get(owner, "Order"))), None)
+    return next((found for owner in owners if (found := seen(state, owner))), None)
 
 
 # -- what becomes of it

@@ -6,16 +6,17 @@ Money is kept as text in the shop's currency; every `…Set` shows it twice, als
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from storebridge_shopify.sandbox_customers import address
-from storebridge_shopify.sandbox_fields import Info, connection, field
+from storebridge_shopify.sandbox_fields import WITHIN, Info, connection, field
 from storebridge_shopify.sandbox_products import currency, money, title_of
 from storebridge_shopify.sandbox_search import Listing
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
-__all__ = ["assign", "bag", "sell"]
+__all__ = ["assign", "bag", "seen", "sell"]
 
 
 def sell(
@@ -143,6 +144,24 @@ def fulfilment(doc: Doc) -> str:
     return "FULFILLED" if done >= every else "PARTIALLY_FULFILLED"
 
 
+#: Without the scope read_all_orders a token sees those of so many seconds (usage/access-scopes).
+_SEEN = 60 * 86_400
+
+
+def sees(state: State, doc: Doc) -> bool:
+    """Return whether the token sees an order."""
+    made = datetime.fromisoformat(doc["createdAt"]).timestamp()
+    return "read_all_orders" in state.scopes or made > state.clock() - _SEEN
+
+
+def seen(state: State, id: str) -> Doc | None:
+    """Return an order that the token sees."""
+    found = state.get(id, "Order")
+    return found if found and sees(state, found) else None
+
+
+WITHIN["Order"] = seen
+
 ORDERS = Listing(
     "Order",
     "orders",
@@ -165,6 +184,7 @@ ORDERS = Listing(
     },
     {"ORDER_NUMBER": lambda _state, doc: doc["number"],
      "PROCESSED_AT": lambda _state, doc: doc["processedAt"]},
+    sees=sees,
 )  # fmt: skip
 
 
@@ -179,9 +199,14 @@ def _orders(_root: Any, info: Info, **arguments: Any) -> Doc:
     return ORDERS.page(info.context, **arguments)
 
 
+@field("QueryRoot", "ordersCount")
+def _count(_root: Any, info: Info, query: str | None = None, **_: Any) -> Doc:
+    return {"count": ORDERS.count(info.context, query), "precision": "EXACT"}
+
+
 @field("QueryRoot", "order")
 def _order(_root: Any, info: Info, id: str) -> Doc | None:
-    return info.context.get(id, "Order")
+    return seen(info.context, id)
 
 
 def bag(state: State, amount: Any, paid: str = "", own: str = "") -> Doc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from storebridge_shopify.sandbox_fields import (
     user_error,
 )
 from storebridge_shopify.sandbox_products import currency, money
-from storebridge_shopify.sandbox_search import Term, parse
+from storebridge_shopify.sandbox_search import Term, parse, warn
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
 __all__: list[str] = []
@@ -94,7 +95,7 @@ def _prices(
     state = info.context
     found = []
     for variant in _variants(state, doc, originType, query):
-        found.append(_price(state, doc, variant))
+        found.append(_price(state, doc, variant, searched=bool(query)))
     if originType is not None:
         found = [each for each in found if each["originType"] == originType]
     return connection(found, **arguments)
@@ -103,11 +104,26 @@ def _prices(
 def _variants(state: State, doc: Doc, origin: str | None, query: str | None) -> list[Doc]:
     """Return the variants of a price list's page: those of a product or all."""
     tree = parse(query) if query else None
-    if origin == "FIXED":
+    if origin == "FIXED" and not state.option("search_lag"):
         docs = [state.get(id) for id in _priced(state, doc, _products(tree))]
     else:
         docs = list(state.all("ProductVariant"))
+    for name in dict.fromkeys(_unknown(tree)):
+        warn(state, ["priceList", "prices"], query or "", name)
     return [each for each in docs if each and (tree is None or _fits(each, tree))]
+
+
+_FILTERS = ("id", "product_id", "variant_id")
+
+
+def _unknown(tree: Any) -> Iterator[str]:
+    """Yield the filters of a search that price lists don't have."""
+    kind, inner = tree or ("or", ())
+    if not isinstance(inner, Term):
+        for each in (inner,) if kind == "not" else inner:
+            yield from _unknown(each)
+    elif inner.field not in _FILTERS:
+        yield inner.field
 
 
 def _priced(state: State, doc: Doc, products: list[str] | None) -> list[str]:
@@ -144,10 +160,35 @@ def _fits(variant: Doc, tree: Any) -> bool:
     return inner.field not in own or inner.holds(split(own[inner.field])[1])
 
 
-def _price(state: State, prices: Doc, variant: Doc) -> Doc:
-    """Return what a variant costs by a price list: its fixed price, or the adjusted one."""
+def _rows(state: State, prices: str, variant: str, *, searched: bool = False) -> list[Any]:
+    """Return a fixed price and its compare-at price, none where there is none.
+
+    Args:
+        state: the shop.
+        prices: the price list's id.
+        variant: the variant's id.
+        searched: whether a search asks, which may know an older one only.
+    """
+    if searched and (lag := state.option("search_lag")):
+        sql = "SELECT price, compare FROM former_prices WHERE list = ? AND variant = ? AND at > ?"
+        if former := state.rows(sql, prices, variant, state.clock() - lag):
+            return [row for row in former if row[0]]
     sql = "SELECT price, compare FROM prices WHERE list = ? AND variant = ?"
-    rows = state.rows(sql, prices["id"], variant["id"])
+    return state.rows(sql, prices, variant)
+
+
+def _remember(state: State, prices: str, variant: str) -> None:
+    """Keep what searches still know of a fixed price while they lag."""
+    if not state.option("search_lag"):
+        return
+    (known,) = _rows(state, prices, variant, searched=True) or [(None, None)]
+    sql = "INSERT OR REPLACE INTO former_prices VALUES (?, ?, ?, ?, ?)"
+    state.run(sql, prices, variant, *known, state.clock())
+
+
+def _price(state: State, prices: Doc, variant: Doc, *, searched: bool = False) -> Doc:
+    """Return what a variant costs by a price list: its fixed price, or the adjusted one."""
+    rows = _rows(state, prices["id"], variant["id"], searched=searched)
     code = prices["currency"]
     if rows:
         price, compare = rows[0]
@@ -206,6 +247,7 @@ def _add(state: State, priceListId: str, prices: list[Doc]) -> Doc:  # noqa: N80
         code = each["price"]["currencyCode"]
         shown = money(compare["amount"], code) if compare else None
         row = (money(each["price"]["amount"], code), shown)
+        _remember(state, held["id"], each["variantId"])
         sql = "INSERT OR REPLACE INTO prices VALUES (?, ?, ?, ?)"
         state.run(sql, held["id"], each["variantId"], *row)
         found.append(_price(state, held, state.get(each["variantId"]) or {}))
@@ -249,6 +291,7 @@ def _delete(state: State, priceListId: str, variantIds: list[str]) -> Doc:  # no
     if errors:
         raise Refused(*errors)
     for id in variantIds:
+        _remember(state, held["id"], id)
         state.run("DELETE FROM prices WHERE list = ? AND variant = ?", held["id"], id)
     return {"deletedFixedPriceVariantIds": variantIds}
 

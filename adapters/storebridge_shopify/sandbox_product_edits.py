@@ -24,11 +24,11 @@ from storebridge_shopify.sandbox_writing import (
     drop_product,
     drop_unused,
     drop_variant,
-    handle_of,
     index_product,
     new_product,
     option,
     refuse,
+    set_handle,
     tags_of,
     value_of,
 )
@@ -52,7 +52,7 @@ def _create(
     refuse(check_lengths(given, _plain))
     doc = new_product(state, given["title"])
     apply_common(state, doc, given)
-    _name(state, doc, given, fresh=True)
+    set_handle(state, doc, given, fresh=True)
     options = given.get("productOptions") or ()
     if options:
         _first_variant(state, doc, options)
@@ -87,19 +87,6 @@ def _first_variant(state: State, doc: Doc, options: Sequence[Doc]) -> None:
     add_variant(state, doc, values, None)
 
 
-def _name(state: State, doc: Doc, given: Doc, *, fresh: bool) -> None:
-    if not fresh and not given.get("handle"):
-        return
-    handle, taken = handle_of(state, given.get("handle"), doc["title"], doc["id"])
-    if taken:
-        text = f"Handle '{given['handle']}' already in use. Please provide a new handle."
-        raise Refused(user_error(["input", "handle"], text))
-    if not fresh and given.get("redirectNewHandle") and handle != doc["handle"]:
-        state.add("UrlRedirect", {"path": f"/products/{doc['handle']}",
-                                  "target": f"/products/{handle}"})  # fmt: skip
-    doc["handle"] = handle
-
-
 def _finish(state: State, doc: Doc, given: Doc) -> None:
     from storebridge_shopify.sandbox_collections import join, leave
 
@@ -130,7 +117,7 @@ def _update(
         raise Refused(_plain("title", "Title can't be blank"))
     refuse(check_lengths(given, _plain))
     apply_common(state, doc, given)
-    _name(state, doc, given, fresh=False)
+    set_handle(state, doc, given, fresh=False)
     add_media(state, doc, media or (), ("media",))
     _finish(state, doc, given)
     return {"product": doc}

@@ -23,11 +23,11 @@ from storebridge_shopify.sandbox_writing import (
     check_lengths,
     drop_unused,
     drop_variant,
-    handle_of,
     index_product,
     new_product,
     option,
     refuse,
+    set_handle,
     value_of,
 )
 
@@ -163,7 +163,7 @@ def _set(state: State, input: Doc, identifier: Doc | None = None) -> Doc:
     title = str(input.get("title") or (product or {}).get("title") or "")
     doc = product or new_product(state, title)
     apply_common(state, doc, input)
-    _set_handle(state, doc, input, fresh)
+    set_handle(state, doc, input, fresh=fresh)
     if input.get("variants") is not None:
         _set_variants(state, doc, input)
     elif fresh:
@@ -232,19 +232,6 @@ def _wrong_options(options: list[Doc], variants: list[Doc]) -> list[Doc]:
         code = "INVENTORY_QUANTITIES_LIMIT_EXCEEDED"
         errors.append(user_error(["input", "variants"], text, code))
     return errors
-
-
-def _set_handle(state: State, doc: Doc, given: Doc, fresh: bool) -> None:
-    if not fresh and not given.get("handle"):
-        return  # changing only the title keeps the handle (recorded)
-    handle, taken = handle_of(state, given.get("handle"), doc["title"], doc["id"])
-    if taken:
-        text = f"Handle '{given['handle']}' already in use. Please provide a new handle."
-        raise Refused(user_error(["input", "handle"], text))
-    if not fresh and given.get("redirectNewHandle") and handle != doc["handle"]:
-        state.add("UrlRedirect", {"path": f"/products/{doc['handle']}",
-                                  "target": f"/products/{handle}"})  # fmt: skip
-    doc["handle"] = handle
 
 
 def single(state: State, doc: Doc) -> Doc:

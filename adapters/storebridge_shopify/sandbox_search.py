@@ -16,7 +16,7 @@ from typing import Any
 from storebridge_shopify.sandbox_fields import check_size, connection, cursor, place, shown
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
-__all__ = ["Listing", "parse"]
+__all__ = ["Listing", "parse", "warn"]
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -147,6 +147,8 @@ class Listing:
     sorts: Mapping[str, Value] | None = None
     keys: frozenset[str] = frozenset()
     """Filters that the state has a key for."""
+    sees: Callable[[State, Doc], bool] | None = None
+    """Which objects the token sees; all by default."""
 
     def page(self, state: State, **arguments: Any) -> Doc:
         """Return a page as a connection."""
@@ -173,9 +175,9 @@ class Listing:
 
     def count(self, state: State, query: str | None) -> int:
         """Return how many objects a search finds."""
-        if not query:
+        if not query and self.sees is None:
             return state.count(self.kind)
-        tree = self._known(state, parse(query), query)
+        tree = self._known(state, parse(query), query) if query else None
         docs = self._candidates(state, tree, False, None)
         return sum(1 for doc in docs if tree is None or self._matches(state, tree, doc))
 
@@ -199,9 +201,7 @@ class Listing:
             known = inner.field in self.filters or inner.field.startswith("metafields.")
             if known or inner.field == "default":
                 return tree
-            warning = {"field": inner.field, "message": "Invalid search field for this query.",
-                       "code": "invalid_field"}  # fmt: skip
-            state.warnings.append({"path": [self.root], "query": query, "warnings": [warning]})
+            warn(state, [self.root], query, inner.field)
             return None
         if kind == "not":
             found = self._known(state, inner, query)
@@ -233,7 +233,11 @@ class Listing:
     def _candidates(
         self, state: State, tree: Tree | None, by_time: bool, since: Any
     ) -> Iterator[Doc]:
-        """Yield the objects that may match, in order, after a place."""
+        """Yield the objects that may match and that the token sees, in order, after a place."""
+        found = self._placed(state, tree, by_time, since)
+        yield from (doc for doc in found if self.sees is None or self.sees(state, doc))
+
+    def _placed(self, state: State, tree: Tree | None, by_time: bool, since: Any) -> Iterator[Doc]:
         ids = self._by_key(state, tree)
         if ids is not None:
             docs: Iterable[Doc] = (doc for id in ids if (doc := state.get(id)))
@@ -286,6 +290,13 @@ class Listing:
                 else None
             )
         return None
+
+
+def warn(state: State, path: list[str], query: str, name: str) -> None:
+    """Keep the warning of a filter that there is not, which a search ignores."""
+    warning = {"field": name, "message": "Invalid search field for this query.",
+               "code": "invalid_field"}  # fmt: skip
+    state.warnings.append({"path": path, "query": query, "warnings": [warning]})
 
 
 _CHUNK = 300

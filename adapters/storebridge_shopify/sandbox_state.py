@@ -57,6 +57,9 @@ CREATE TABLE IF NOT EXISTS translations (
 CREATE TABLE IF NOT EXISTS prices (
     list TEXT NOT NULL, variant TEXT NOT NULL, price TEXT NOT NULL, compare TEXT,
     PRIMARY KEY (list, variant)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS former_prices (
+    list TEXT NOT NULL, variant TEXT NOT NULL, price TEXT, compare TEXT, at REAL NOT NULL,
+    PRIMARY KEY (list, variant)) WITHOUT ROWID;
 """
 
 #: What can be set from outside, with what it is by default.
@@ -280,6 +283,7 @@ class State:
             "members WHERE product",
             "members WHERE collection",
             "prices WHERE variant",
+            "former_prices WHERE variant",
         ):
             self.run(f"DELETE FROM {table} = ?", id)
 

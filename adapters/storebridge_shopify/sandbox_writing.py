@@ -22,9 +22,9 @@ __all__ = [
     "check_lengths",
     "drop_product",
     "drop_variant",
-    "handle_of",
     "index_product",
     "option",
+    "set_handle",
     "value_of",
 ]
 
@@ -34,23 +34,35 @@ Levels = Mapping[str, int]
 _MOST_MONEY = Decimal("1000000000000000000")
 
 
-def handle_of(state: State, given: str | None, title: str, own: str = "") -> tuple[str, bool]:
-    """Return a free handle and whether the given one is taken.
+def set_handle(state: State, doc: Doc, given: Doc, *, fresh: bool) -> None:
+    """Give a product the handle of an input, or where a new one has none, a free one of its title.
 
     Explicit handles are trimmed and lower-cased, what is neither a letter nor a digit becomes
     one hyphen; automatic ones get "-1", "-2" … (recorded).
     """
-    slug = _slug(given or "")
-    wanted = slug or _slug(title) or "product"
-    taken = [id for id in state.holders("Product", "handle", wanted) if id != own]
-    if not taken:
-        return wanted, False
-    if slug:
-        return wanted, True
-    count = 1
-    while state.holders("Product", "handle", f"{wanted}-{count}"):
-        count += 1
-    return f"{wanted}-{count}", False
+    if not fresh and not given.get("handle"):
+        return  # changing only the title keeps the handle (recorded)
+    slug = _slug(given.get("handle") or "")
+    handle = slug or _free(state, _slug(doc["title"]) or "product", doc["id"])
+    if _taken(state, handle, doc["id"]):
+        text = f"Handle '{given['handle']}' already in use. Please provide a new handle."
+        raise Refused(user_error(["input", "handle"], text))
+    if not fresh and given.get("redirectNewHandle") and handle != doc["handle"]:
+        moved = {"path": f"/products/{doc['handle']}", "target": f"/products/{handle}"}
+        state.add("UrlRedirect", moved)
+    doc["handle"] = handle
+
+
+def _taken(state: State, handle: str, own: str) -> bool:
+    return any(id != own for id in state.holders("Product", "handle", handle))
+
+
+def _free(state: State, wanted: str, own: str) -> str:
+    handle, number = wanted, 0
+    while _taken(state, handle, own):
+        number += 1
+        handle = f"{wanted}-{number}"
+    return handle
 
 
 def _slug(text: str) -> str:
@@ -90,6 +102,8 @@ def apply_common(state: State, doc: Doc, given: Doc) -> None:
         doc["templateSuffix"] = given["templateSuffix"] or None
     if given.get("status"):
         doc["status"] = given["status"]
+    if given.get("giftCard") and not doc["variants"]:  # what is sold already stays what it is
+        doc["isGiftCard"] = True
     if "tags" in given:
         doc["tags"] = tags_of(given["tags"] or ())
     if "seo" in given:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from storebridge.adapter import Fit
-from storebridge.errors import AccessDenied, NotSupported
+from storebridge.errors import NotSupported
 from storebridge.models import Record
 
-__all__ = ["SCOPES", "Need", "Scopes", "lacking", "missing", "reading"]
+__all__ = ["ALL_ORDERS", "DEFINED", "SCOPES", "Need", "Scopes", "lacking", "missing", "reading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class Need:
     operation: str
 
 
+#: What scopes call the owners of metafields; the definitions of each are read and written with it.
+DEFINED: Mapping[str, str] = {
+    "product": "products",
+    "variant": "products",
+    "collection": "products",
+    "customer": "customers",
+    "order": "orders",
+}
+#: Shopify gives it to an app on application only, so that nobody is asked for it.
+ALL_ORDERS = "read_all_orders"
 #: What each kind needs to be read.
 _READING: Mapping[str, str] = {
     "product": "read_products",
@@ -29,9 +39,14 @@ _READING: Mapping[str, str] = {
     "order": "read_orders",
     "discount": "read_discounts",
     "redirect": "read_online_store_navigation",
+    "metafield_definition": "read_products",
 }
 #: What is read only where a scope allows it, and is left out of records otherwise; by kind.
 _READING_PARTS: Mapping[str, tuple[Need, ...]] = {
+    "metafield_definition": (
+        Need("read_customers", "reading definitions of customers' metafields"),
+        Need("read_orders", "reading definitions of orders' metafields"),
+    ),
     "product": (
         Need("read_inventory", "reading stock levels"),
         Need("read_locations", "reading locations"),
@@ -40,15 +55,22 @@ _READING_PARTS: Mapping[str, tuple[Need, ...]] = {
         Need("read_translations", "reading translations"),
         Need("read_locales", "reading the shop's languages"),
     ),
-    "collection": (Need("read_publications", "reading sales channels"),),
+    "collection": (
+        Need("read_publications", "reading sales channels"),
+        Need("read_translations", "reading translations"),
+        Need("read_locales", "reading the shop's languages"),
+    ),
+    "discount": (
+        Need("read_customers", "reading whom a discount is for"),
+        Need("read_products", "reading what a discount is for"),
+    ),
     "order": (
         Need("read_customers", "reading buyers"),
+        Need("read_products", "reading which products were sold"),
         Need("read_locations", "reading locations"),
-        Need("read_all_orders", "reading orders older than 60 days"),
+        Need(ALL_ORDERS, "reading orders older than 60 days"),
     ),
 }
-#: Shopify gives it to an app on application only, so that nobody is asked for it.
-_ON_APPLICATION = "read_all_orders"
 #: What writing the fields of a kind needs, by the beginning of their path; the longest counts.
 _WRITING: Mapping[str, Mapping[str, Need]] = {
     "product": {
@@ -72,12 +94,14 @@ _WRITING: Mapping[str, Mapping[str, Need]] = {
         "fulfillments": Need("write_merchant_managed_fulfillment_orders", "fulfillmentCreate"),
     },
     "discount": {"": Need("write_discounts", "discountCodeBasicCreate")},
+    "metafield_definition": {"": Need("write_products", "metafieldDefinitionCreate")},
     "redirect": {"": Need("write_online_store_navigation", "urlRedirectCreate")},
 }
 #: The other operations that write a kind, by the scope that they need.
 _ALSO: Mapping[str, Mapping[str, str]] = {
     "product": {
-        "write_products": "productVariantsBulkUpdate productReorderMedia productVariantDetachMedia "
+        "write_products": "productUpdate productVariantsBulkCreate productVariantsBulkUpdate "
+        "productReorderMedia productVariantDetachMedia tagsAdd tagsRemove "
         "priceListFixedPricesAdd metafieldsSet metafieldsDelete productDelete",
         "write_files": "fileUpdate",
         "write_inventory": "inventoryActivate",
@@ -99,6 +123,11 @@ _ALSO: Mapping[str, Mapping[str, str]] = {
         "write_discounts": "discountCodeBasicUpdate discountCodeFreeShippingCreate "
         "discountCodeFreeShippingUpdate discountRedeemCodeBulkAdd "
         "discountCodeRedeemCodeBulkDelete discountCodeDelete discountAutomaticDelete"
+    },
+    "metafield_definition": {
+        "write_products": "metafieldDefinitionUpdate metafieldDefinitionDelete",
+        "write_customers": "metafieldDefinitionCreate",
+        "write_orders": "metafieldDefinitionCreate",
     },
     "redirect": {
         "write_online_store_navigation": "urlRedirectUpdate urlRedirectImportCreate "
@@ -123,19 +152,6 @@ class Scopes:
         return scope in self.granted or (
             scope.startswith("read_") and f"write_{scope[5:]}" in self.granted
         )
-
-    def need(self, scope: str, operation: str) -> None:
-        """Do nothing where a scope was granted.
-
-        Raises:
-            AccessDenied: if it wasn't; the message names it.
-        """
-        if not self.has(scope):
-            raise AccessDenied(
-                f"the token lacks the scope {scope}, which {operation} needs.",
-                code="ACCESS_DENIED",
-                remedy=f"Give the app the scope {scope}, and install it again.",
-            )
 
 
 def reading(kind: str, scopes: Scopes) -> NotSupported | None:
@@ -182,7 +198,7 @@ def _needs(kind: str = "") -> Iterator[Need]:
             yield from (Need(scope, operation) for operation in operations.split())
 
 
-_WANTED = {need.scope for need in _needs()} - {_ON_APPLICATION}
+_WANTED = {need.scope for need in _needs()} - {ALL_ORDERS}
 #: What a person is asked to allow an app that is to do all this; writing includes reading.
 SCOPES: tuple[str, ...] = tuple(
     sorted(each for each in _WANTED if each.replace("read_", "write_", 1) not in _WANTED - {each})

@@ -15,10 +15,8 @@ __all__ = ["DEBUG", "any_of", "both", "since", "term"]
 #: The header that makes an answer tell which parts of a search were ignored (usage/search-syntax).
 DEBUG = {"shopify-search-query-debug": "1"}
 
-#: The filters that are used, by connection (the schema's descriptions of the argument `query`).
-_FILTERS = frozenset(
-    {"handle", "id", "product_id", "sku", "status", "updated_at", "email", "phone", "name", "path"}
-)
+#: The filters that are used, of all connections (the schema's descriptions of `query`).
+_FILTERS = frozenset({"name", "path", "product_id", "sku", "status", "updated_at"})
 #: The index lags behind what was written: this much earlier is asked for.
 _OVERLAP = timedelta(minutes=2)
 

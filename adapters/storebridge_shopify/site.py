@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from storebridge.errors import ConfigError, Rejected
 from storebridge.flow import Flow
@@ -16,8 +16,9 @@ from storebridge.models import Address, Location, Market, Money, StoreInfo
 from storebridge.models.units import WeightUnit
 from storebridge_shopify.graphql import Doc, call, drained
 from storebridge_shopify.scopes import Scopes
+from storebridge_shopify.walk import drain
 
-__all__ = ["WEIGHTS", "Facts", "Items", "PriceList", "Shop"]
+__all__ = ["WEIGHTS", "Facts", "Items", "PriceList", "Recent", "Shop"]
 
 WEIGHTS: Mapping[str, WeightUnit] = {
     "KILOGRAMS": "kg",
@@ -26,8 +27,11 @@ WEIGHTS: Mapping[str, WeightUnit] = {
     "OUNCES": "oz",
 }
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 #: So many variants' items are kept, and half as many at least: those of what is under way.
-_ITEMS = 20_000
+_ITEMS = 40_000
 
 
 class PriceList(NamedTuple):
@@ -45,7 +49,7 @@ class Facts:
     locations: Mapping[str, str]
     """The id of each location, by its name."""
     channels: Mapping[str, str]
-    """The id of each publication, by its channel's name."""
+    """The id of each publication, by its channel's name; "" where several have that name."""
     price_lists: Mapping[str, PriceList]
     """The price list of each market that has one, by the market's handle."""
     scopes: Scopes
@@ -79,9 +83,15 @@ class Facts:
         """Return the id of a channel's publication.
 
         Raises:
-            Rejected: if there is none of that name.
+            Rejected: if there is none of that name, or several.
         """
         found = self.channels.get(name)
+        if found == "":
+            raise Rejected(
+                f"several sales channels are called {name!r}",
+                fields={"channels": "ambiguous"},
+                remedy="Rename all but one in Shopify's admin, or leave it out.",
+            )
         if found is None:
             raise Rejected(
                 f"there is no sales channel {name!r}",
@@ -120,6 +130,26 @@ class Facts:
         return format(money.amount, "f")
 
 
+class Recent(Generic[K, V]):
+    """What was learned last; the oldest half is forgotten where there is too much."""
+
+    def __init__(self, most: int) -> None:
+        """Know nothing; so much is kept, and half as much at least."""
+        self._most = most // 2
+        self._new: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+
+    def learn(self, key: K, value: V) -> None:
+        """Keep a value."""
+        if len(self._new) >= self._most:
+            self._new, self._old = {}, self._new
+        self._new[key] = value
+
+    def get(self, key: K) -> V | None:
+        """Return a value, None where it isn't known."""
+        return self._new.get(key, self._old.get(key))
+
+
 class Items:
     """The inventory items of the variants that were seen last, which never change.
 
@@ -127,20 +157,16 @@ class Items:
     """
 
     def __init__(self) -> None:
-        """Know none."""
-        self._new: dict[int, int] = {}
-        self._old: dict[int, int] = {}
+        """Begin with no variant seen."""
+        self._known = Recent[int, int](_ITEMS)
 
     def learn(self, variant: str, item: str) -> None:
-        """Keep the item of a variant; the oldest half is forgotten where there are too many."""
-        if len(self._new) >= _ITEMS:
-            self._new, self._old = {}, self._new
-        self._new[_number(variant)] = _number(item)
+        """Keep the item of a variant."""
+        self._known.learn(_number(variant), _number(item))
 
     def get(self, variant: str) -> str:
         """Return the item of a variant, "" where it isn't known."""
-        number = _number(variant)
-        item = self._new.get(number) or self._old.get(number)
+        item = self._known.get(_number(variant))
         return f"gid://shopify/InventoryItem/{item}" if item else ""
 
     def __contains__(self, variant: object) -> bool:
@@ -170,7 +196,6 @@ class Shop:
         """Return the facts, asked for now.
 
         Raises:
-            AccessDenied: if the token lacks a scope without which nothing works.
             ConfigError: if another shop answers: this one was renamed, or the token is another's.
         """
         data = yield from call("shop")
@@ -178,19 +203,25 @@ class Shop:
         scopes = Scopes.of(
             each["handle"] for each in data["currentAppInstallation"]["accessScopes"]
         )
-        scopes.need("read_products", "products")
         locales: list[Doc] = []
         if scopes.has("read_locales"):
             locales = (yield from call("locales"))["shopLocales"]
         locations = yield from self._all("locations", scopes, "read_locations", "read_inventory")
         markets = yield from self._all("markets", scopes, "read_markets")
         channels = yield from self._all("publications", scopes, "read_publications")
-        named = {each["catalog"]["title"]: each["id"] for each in channels if each["catalog"]}
+        named: dict[str, list[str]] = {}
+        for each in channels:
+            if each["catalog"]:
+                named.setdefault(each["catalog"]["title"], []).append(each["id"])
+        for each in markets:
+            if each["catalogs"]:
+                variables = {"id": each["id"], "first": 50}
+                yield from drain("market_more", "market", each["catalogs"], variables, ["catalogs"])
         lists = {each["handle"]: found for each in markets if (found := _price_list(each))}
         self.facts = Facts(
             info=_info(data["shop"], locales, locations, markets, tuple(named), scopes),
             locations={each["name"]: each["id"] for each in locations},
-            channels=named,
+            channels={title: ids[0] if len(ids) == 1 else "" for title, ids in named.items()},
             price_lists=lists,
             scopes=scopes,
         )

@@ -16,7 +16,7 @@ class Taxonomy:
     """The places that were seen so far, by id and by path."""
 
     def __init__(self) -> None:
-        """Know none."""
+        """Begin with no place seen."""
         self._paths: dict[str, str] = {}
         self._ids: dict[str, str] = {}
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from storebridge.adapter import Change
 from storebridge.errors import NotFound, Rejected
 from storebridge.flow import Flow
-from storebridge.models import Product, Translation
+from storebridge.models import Collection, Product, Translation
 from storebridge_shopify.graphql import Doc, call, document
 from storebridge_shopify.records import mutate
 from storebridge_shopify.site import Facts
 
 __all__ = ["calls", "digests", "read", "write"]
+
+R = TypeVar("R", Product, Collection)
 
 #: The keys of a resource's texts, by our names of the fields.
 _KEYS = {
@@ -29,8 +32,8 @@ _MOST = 100
 _PAGE = 50
 
 
-def read(records: Sequence[Product], facts: Facts) -> Flow[list[Product]]:
-    """Return products with their translations into every language of the shop but its main one."""
+def read(records: Sequence[R], facts: Facts) -> Flow[list[R]]:
+    """Return records with their translations into every language of the shop but its main one."""
     if not facts.scopes.has("read_translations"):
         return list(records)
     found: dict[str, list[Translation]] = {each.id: [] for each in records}
@@ -53,7 +56,7 @@ def _resources(ids: Sequence[str], locale: str) -> Flow[list[Doc]]:
     return found
 
 
-def write(change: Change[Product], facts: Facts) -> Flow[None]:
+def write(change: Change[R], facts: Facts) -> Flow[None]:
     """Register translations, and remove those that are to go.
 
     Raises:
@@ -64,8 +67,8 @@ def write(change: Change[Product], facts: Facts) -> Flow[None]:
         yield from mutate(name, document(name).mutation, variables, change)
 
 
-def digests(changes: Sequence[Change[Product]]) -> Flow[dict[str, dict[str, str]]]:
-    """Return the digests of what some products have to translate: by product, by key."""
+def digests(changes: Sequence[Change[R]]) -> Flow[dict[str, dict[str, str]]]:
+    """Return the digests of what some records have to translate: by record, by key."""
     wanted = [each for each in changes if each.desired.translations]
     if not wanted:
         return {}
@@ -76,9 +79,7 @@ def digests(changes: Sequence[Change[Product]]) -> Flow[dict[str, dict[str, str]
     }
 
 
-def calls(
-    change: Change[Product], known: Mapping[str, Mapping[str, str]]
-) -> Iterator[tuple[str, Doc]]:
+def calls(change: Change[R], known: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Doc]]:
     """Yield the calls that make a change: documents and their variables.
 
     Raises:
@@ -119,7 +120,7 @@ def _row(wanted: Translation, known: Mapping[str, str]) -> Doc:
 def _key(field: str) -> str:
     if field not in _KEYS:
         raise Rejected(
-            f"Shopify translates no field {field!r} of a product",
+            f"Shopify translates no field {field!r}",
             fields={"translations": field},
             remedy=f"Give one of: {', '.join(_KEYS)}.",
         )

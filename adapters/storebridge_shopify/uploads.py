@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from storebridge.errors import Rejected
 from storebridge.flow import FilePart, Flow, Multipart, Request, send
 from storebridge_shopify.graphql import call, check
 
-__all__ = ["TRANSFER", "Staged", "staged"]
+__all__ = ["TRANSFER", "Staged", "file_part", "staged"]
 
 #: Seconds that a file of up to 100 MB may take on its way.
 TRANSFER = 300.0
@@ -22,6 +23,12 @@ class Staged(NamedTuple):
     """The address that media and imports name."""
     key: str
     """The path that bulk jobs name."""
+
+
+def file_part(path: Path) -> FilePart:
+    """Return a file as an upload names it."""
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return FilePart(name="file", filename=path.name, content=path, media_type=media_type)
 
 
 def staged(file: FilePart, resource: str) -> Flow[Staged]:

@@ -12,10 +12,19 @@ from typing import Any
 from storebridge.errors import BadAnswer, NotFound
 from storebridge.flow import Flow
 from storebridge_shopify.fields import wants
-from storebridge_shopify.graphql import Doc, call, document
+from storebridge_shopify.graphql import Doc, call, document, following
 from storebridge_shopify.scopes import Scopes
 
-__all__ = ["asked", "by_id_variables", "complete", "drain", "page_variables", "stays", "whole"]
+__all__ = [
+    "asked",
+    "by_id_variables",
+    "complete",
+    "drain",
+    "page_variables",
+    "stays",
+    "variant_whole",
+    "whole",
+]
 
 #: The most points that a page may ask for: several fit the bucket of any plan (usage/limits).
 _POINTS = 700.0
@@ -32,7 +41,11 @@ _SIZES = {
 #: A request for products by their ids costs the same for one and for all of them.
 _BY_ID = {**_SIZES, "variants": 100, "media": 50}
 _CONNECTIONS = ("variants", "media", "metafields", "collections", "resourcePublications")
+#: As many products are asked for by id at once, and as many records of a variant's connections.
 _MORE = 50
+#: The most of a product's connections that a request brings; of variants, where it asks for one
+#: product's alone ("enhanced variant query limits", changelog of 2025-01).
+_MOST, _MOST_VARIANTS = 250, 2000
 
 
 def asked(fields: Iterable[str] | None, scopes: Scopes) -> dict[str, bool]:
@@ -53,7 +66,11 @@ def asked(fields: Iterable[str] | None, scopes: Scopes) -> dict[str, bool]:
 
 def page_variables(name: str, flags: Mapping[str, Any], size: int) -> dict[str, Any]:
     """Return sizes with which a page stays well below the most points of a request."""
-    variables = {**_SIZES, **flags, "first": size}
+    return _affordable(name, {**_SIZES, **flags, "first": size})
+
+
+def _affordable(name: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """Return variables with as large a `first` as the points of a request allow."""
     while variables["first"] > 1 and document(name).cost(variables) > _POINTS:
         variables["first"] = max(1, variables["first"] // 2)
     return variables
@@ -102,11 +119,11 @@ def stays(doc: Doc, rest: Flow[None]) -> Flow[bool]:
 
 def _rest(doc: Doc, flags: Mapping[str, bool]) -> Flow[None]:
     for name in _CONNECTIONS:
-        if name in doc and doc[name]["pageInfo"]["hasNextPage"]:
+        if name in doc and following(doc[name]["pageInfo"]):
             yield from _product_more(doc, name, flags)
     variants = doc["variants"]["nodes"] if "variants" in doc else []
     for variant in tuple(variants):
-        if not (yield from stays(variant, _variant_whole(variant))):
+        if not (yield from stays(variant, variant_whole(variant))):
             variants.remove(variant)
 
 
@@ -115,20 +132,26 @@ def _product_more(doc: Doc, name: str, flags: Mapping[str, bool]) -> Flow[None]:
         **{each: each == name for each in _CONNECTIONS},
         **{each: flags[each] for each in ("withInventory", "withMedia", "withVariantMetafields")},
         "id": doc["id"],
-        "first": _MORE,
+        "first": _MOST_VARIANTS if name == "variants" else _MOST,
         "levels": _SIZES["levels"],
         "variantMetafields": _SIZES["variantMetafields"],
     }
+    variables = _affordable("product_more", variables)
     yield from drain("product_more", "product", doc[name], variables, (name,))
 
 
-def _variant_whole(doc: Doc) -> Flow[None]:
+def variant_whole(doc: Doc) -> Flow[None]:
+    """Add to a variant what its connections hold beyond what came with it.
+
+    Raises:
+        NotFound: if it went away meanwhile.
+    """
     item = doc["inventoryItem"]
     for name, connection, path in (
         ("inventoryLevels", item.get("inventoryLevels"), ("inventoryItem", "inventoryLevels")),
         ("metafields", doc.get("metafields"), ("metafields",)),
     ):
-        if connection and connection["pageInfo"]["hasNextPage"]:
+        if connection and following(connection["pageInfo"]):
             only = {"inventoryLevels": False, "metafields": False, name: True}
             variables = {**only, "id": doc["id"], "first": _MORE}
             yield from drain("variant_more", "productVariant", connection, variables, path)
@@ -144,8 +167,7 @@ def drain(
         BadAnswer: if a cursor comes twice.
     """
     seen: set[str] = set()
-    while connection["pageInfo"]["hasNextPage"]:
-        after = connection["pageInfo"]["endCursor"]
+    while after := following(connection["pageInfo"]):
         if after in seen:
             raise BadAnswer(f"{path[-1]} gave the same cursor twice")
         seen.add(after)

@@ -41,6 +41,7 @@ _TEXTS = {
     "description_html": "descriptionHtml",
     "vendor": "vendor",
     "product_type": "productType",
+    "gift_card": "giftCard",
 }
 _ITEM_EXTRAS = {
     "country_of_origin": "countryCodeOfOrigin",
@@ -187,14 +188,10 @@ class Shape:
         """Begin with what is live; options are named as they will be."""
         self._live = live.variants if live else ()
         self._had = live.options if live else ()
+        self._variants = desired.variants
         self._options = desired.options if "options" in desired.given else self._had
         self._values: list[dict[str, None]] = [dict.fromkeys(o.values) for o in self._options]
         self._rows: list[Body] = []
-
-    @property
-    def stand_alone(self) -> bool:
-        """Whether the live product has no options and is to get some: its only variant goes."""
-        return bool(self._live) and not self._had and bool(self._options)
 
     def add(self, values: Sequence[str], body: Body) -> None:
         """Put a variant into the list, with its option values.
@@ -226,13 +223,22 @@ class Shape:
         for place, option in enumerate(self._options):
             was = self._was(option, place)
             if was not in names:
-                raise Rejected(
-                    f"the option {option.name!r} is new, and not every variant has a value of it",
-                    fields={"options": "new"},
-                    remedy="Give every variant of the product its values.",
-                )
+                raise self._new(option, place)
             found.append(values[names.index(was)])
         return found
+
+    def _new(self, option: Option, place: int) -> Rejected:
+        """Return the error that a variant which stays has no value of an option."""
+        message = f"the option {option.name!r} is new, and not every variant has a value of it"
+        remedy = "Give every variant of the product its values"
+        if not self._had:
+            remedy += ", with the SKU or the id that it has"
+        elif len(self._had) == len(self._options):
+            held = self._had[place]
+            message += f": the shop has {_said(held)} in its place, the source {_said(option)}"
+            remedy += f", or rename {held.name!r} by itself first"
+        remedy += ". Variants that are to go are taken out, or the list has the mode replace."
+        return Rejected(message, fields={"options": "new"}, remedy=remedy)
 
     def input(self, ids: Mapping[str, str]) -> Body:
         """Return both lists, whole; `ids` are those of the live options, by their names."""
@@ -252,9 +258,21 @@ class Shape:
         return found
 
     def _was(self, option: Option, place: int) -> str:
-        """Return the live name of an option: its own, else that in its place."""
+        """Return the live name of an option: its own, else that in its place with its values."""
         names = [each.name for each in self._had]
         if option.name in names or len(names) != len(self._options):
             return option.name
-        renamed = names[place]
-        return "" if renamed in {each.name for each in self._options} else renamed
+        held = self._had[place]
+        other = held.name in {each.name for each in self._options}
+        return "" if other or not self._renames(option, place) else held.name
+
+    def _renames(self, option: Option, place: int) -> bool:
+        """Return whether an option has the values of the live one in its place, and no others."""
+        given = (each.options[place] for each in self._variants if len(each.options) > place)
+        asked = set(option.values) or set(given)
+        return not asked or asked == set(self._had[place].values)
+
+
+def _said(option: Option) -> str:
+    more = ", ..." if len(option.values) > 3 else ""
+    return f"{option.name!r} ({', '.join(option.values[:3])}{more})"

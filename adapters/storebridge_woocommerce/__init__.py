@@ -27,10 +27,11 @@ What it does, where platforms differ:
   for customers. Reviews have no such date: all are read. A new note doesn't date its order.
 * Settings are read by `store.call(Request(method="GET", path="/settings/general"))`, and so for
   `products`, `tax` and the zones in `/shipping/zones`.
-* `storebridge_woocommerce.webhooks.verify` checks what the shop's webhooks send.
+* `storebridge_woocommerce.verify` checks what the shop's webhooks send.
 * Search engine texts need Yoast or Rank Math; without them they are in the fit report.
 """
 
 from storebridge_woocommerce.adapter import WooCommerceAdapter, WooCommerceSettings, from_api
+from storebridge_woocommerce.webhooks import verify
 
-__all__ = ["WooCommerceAdapter", "WooCommerceSettings", "from_api"]
+__all__ = ["WooCommerceAdapter", "WooCommerceSettings", "from_api", "verify"]

@@ -21,7 +21,7 @@ from storebridge.errors import (
 )
 from storebridge.flow import Clock, Flow, Request, RequestKind, Response, send
 from storebridge.models import Record, StoreInfo
-from storebridge_woocommerce.auth import basic, sign
+from storebridge_woocommerce.access import basic, sign
 from storebridge_woocommerce.collections import CollectionRecords
 from storebridge_woocommerce.coupons import CouponRecords
 from storebridge_woocommerce.customers import CustomerRecords
@@ -117,6 +117,10 @@ class WooCommerceAdapter(Adapter):
             "customer": CustomerRecords(self._site, self.settings),
             "order": OrderRecords(self._site, self.settings),
             "review": ReviewRecords(self._site, self.settings),
+            "metafield_definition": NotSupported(
+                "WooCommerce keeps metafields without definitions",
+                "write the metafields themselves",
+            ),
             "redirect": NotSupported(
                 "WooCommerce keeps no redirects", "use a plugin for redirects, or the web server"
             ),

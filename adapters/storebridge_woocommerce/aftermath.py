@@ -19,7 +19,6 @@ from storebridge.models import Amount, Comment, Fulfillment, Money, Order, Refun
 from storebridge.wire import dumps, json_of
 from storebridge_woocommerce.batches import FATAL, Earlier, Item, Result, reconcile
 from storebridge_woocommerce.prices import time_of
-from storebridge_woocommerce.site import ask
 from storebridge_woocommerce.text import slashed, spoken_form
 from storebridge_woocommerce.walk import MOST, every, rows, rows_of
 
@@ -123,7 +122,7 @@ def comments_of(number: str) -> Flow[tuple[Comment, ...]]:
 
 
 def _notes(number: str) -> Flow[list[Doc]]:
-    response = yield from ask(Request(method="GET", path=f"/orders/{number}/notes"))
+    response = yield from send(Request(method="GET", path=f"/orders/{number}/notes"))
     return sorted(rows(response), key=lambda doc: int(doc["id"]))
 
 

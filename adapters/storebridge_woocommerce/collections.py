@@ -12,11 +12,11 @@ from storebridge.flow import Flow, Outcome, Request, RequestKind, Status, rememb
 from storebridge.models import Collection, Media
 from storebridge.wire import dumps, json_of
 from storebridge_woocommerce import fields, languages
-from storebridge_woocommerce.batches import FATAL, Earlier, Item, Result, create, update
+from storebridge_woocommerce.batches import FATAL, Item
 from storebridge_woocommerce.library import LIMITS, Library, fetched
 from storebridge_woocommerce.normal import medium
 from storebridge_woocommerce.reading import NAMESPACE
-from storebridge_woocommerce.records import WooRecords, failed, outcomes
+from storebridge_woocommerce.records import WooRecords, failed
 from storebridge_woocommerce.site import Facts, Site
 from storebridge_woocommerce.text import (
     inline_form,
@@ -125,34 +125,22 @@ class CollectionRecords(WooRecords[Collection]):
                 items.append(Item(change.id, change.id, body, unique=True))
             except StorebridgeError as error:
                 yield from report([failed(change, error)])
-        results = yield from create(
-            self.path,
-            items,
-            pace=self.pace,
-            look=self._look,
-            fits=_fits,
-            params=languages.made_in(facts, languages.catalogue(facts, self.settings.language)),
-            earlier=Earlier(batch.uncertain),
-        )
-        yield from self._report(changes, results, facts)
+        params = languages.made_in(facts, languages.catalogue(facts, self.settings.language))
+        yield from self.create_items(changes, items, batch, self._look, _fits, params)
 
     def update(self, changes: Sequence[Change[Collection]], batch: Batch[Collection]) -> Flow[None]:
         """Write the given fields of categories, their pictures one by one."""
-        items, facts = [], (yield from self.site.known())
         pictures = [change for change in changes if change.part == "media"]
         for change in pictures:
             yield from report([(yield from self._pictured(change, batch))])
-        changes = [change for change in changes if change.part != "media"]
+        items, changes = [], [change for change in changes if change.part != "media"]
         for change in changes:
             try:
                 body = yield from self._body(change, batch)
                 items.append(Item(change.id, change.id, body, int(change.record_id)))
             except StorebridgeError as error:
                 yield from report([failed(change, error)])
-        items = yield from self.changing(items)
-        results = yield from update(self.path, items, self.pace)
-        asked = {item.key for item in items}
-        yield from self._report([c for c in changes if c.id in asked], results, facts, all_=True)
+        yield from self.update_items(changes, items)
 
     def _pictured(self, change: Change[Collection], batch: Batch[Collection]) -> Flow[Outcome]:
         """Write the picture of a category, and return what came of it."""
@@ -230,19 +218,6 @@ class CollectionRecords(WooRecords[Collection]):
         )
         doc = json_of((yield from send(request)))
         return bool((doc.get("image") or {}).get("id", 0) == named["id"])
-
-    def _report(
-        self,
-        changes: Sequence[Change[Collection]],
-        results: Mapping[str, Result],
-        facts: Facts,
-        *,
-        all_: bool = False,
-    ) -> Flow[None]:
-        made = [r for r in results.values() if not isinstance(r, StorebridgeError)]
-        records = {c.id: c for c in (yield from self.whole(made, facts, None))}
-        said = [change for change in changes if all_ or change.id in results]
-        yield from report(outcomes(said, results, lambda doc: records[str(doc["id"])]))
 
     def _body(self, change: Change[Collection], batch: Batch[Collection]) -> Flow[dict[str, Any]]:
         desired, given = change.desired, change.desired.given

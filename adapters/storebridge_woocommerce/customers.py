@@ -11,12 +11,12 @@ from storebridge.errors import Rejected
 from storebridge.flow import Flow, report
 from storebridge.models import Address, Customer
 from storebridge_woocommerce import fields
-from storebridge_woocommerce.batches import Earlier, Item, create, update
+from storebridge_woocommerce.batches import Item
 from storebridge_woocommerce.normal import metafield
 from storebridge_woocommerce.people import address_of, address_payload
 from storebridge_woocommerce.prices import time_of
 from storebridge_woocommerce.reading import MARK, metafields_of
-from storebridge_woocommerce.records import WooRecords, failed, mark, outcomes
+from storebridge_woocommerce.records import WooRecords, failed, mark
 from storebridge_woocommerce.site import Facts
 from storebridge_woocommerce.text import plain, term_form
 from storebridge_woocommerce.walk import rows_of
@@ -92,7 +92,6 @@ class CustomerRecords(WooRecords[Customer]):
 
     def create(self, changes: Sequence[Change[Customer]], batch: Batch[Customer]) -> Flow[None]:
         """Make customers, each once."""
-        facts = yield from self.site.known()
         items = []
         for change in changes:
             if not change.desired.email:
@@ -103,27 +102,12 @@ class CustomerRecords(WooRecords[Customer]):
             key = {"key": _MARK, "value": mark(batch, change)}
             body["meta_data"] = [*body.get("meta_data", ()), key]
             items.append(Item(change.id, change.id, body, unique=True))
-        results = yield from create(
-            self.path,
-            items,
-            pace=self.pace,
-            look=self._look,
-            fits=_fits,
-            earlier=Earlier(batch.uncertain),
-        )
-        asked = {item.key for item in items}
-        sent = [change for change in changes if change.id in asked]
-        yield from report(outcomes(sent, results, lambda doc: self.read(doc, facts)))
+        yield from self.create_items(changes, items, batch, self._look, _fits)
 
     def update(self, changes: Sequence[Change[Customer]], batch: Batch[Customer]) -> Flow[None]:
         """Write the given fields of customers."""
-        facts = yield from self.site.known()
         items = [Item(c.id, c.id, _body(c), int(c.record_id)) for c in changes]
-        items = yield from self.changing(items)
-        results = yield from update(self.path, items, self.pace)
-        asked = {item.key for item in items}
-        sent = [change for change in changes if change.id in asked]
-        yield from report(outcomes(sent, results, lambda doc: self.read(doc, facts)))
+        yield from self.update_items(changes, items)
 
     def _look(self, items: Sequence[Item]) -> Flow[dict[str, Doc]]:
         rows = yield from self.look_up([f"email:{item.body['email']}" for item in items], "")

@@ -17,7 +17,6 @@ from storebridge.errors import (
     AccessDenied,
     ApiError,
     AuthError,
-    BadAnswer,
     ConfigError,
     Conflict,
     NotFound,
@@ -25,6 +24,7 @@ from storebridge.errors import (
     Rejected,
     StorebridgeError,
     Unavailable,
+    Unreadable,
 )
 from storebridge.flow import Flow, Request, Response, send
 from storebridge.wire import excerpt, json_of, loads, retry_after, status_error
@@ -173,18 +173,18 @@ def no_index(error: ApiError, base_url: str) -> Flow[StorebridgeError]:
     return error
 
 
-def _unreadable(response: Response) -> BadAnswer | None:
+def _unreadable(response: Response) -> Unreadable | None:
     """Return the error of a good status without JSON; a PHP notice before the JSON is passed over.
 
     What plugins print comes before the JSON, with the status and type of a good answer.
     """
     try:
         json_of(response)
-    except BadAnswer as error:
+    except Unreadable as error:
         if _salvaged(response):
             return None
         if _is_page(response):
-            return BadAnswer(
+            return Unreadable(
                 "a page came instead of the shop's answer: "
                 f"it begins with {excerpt(response.body, 80)!r}.",
                 status=response.status,
@@ -204,7 +204,7 @@ def _salvaged(response: Response) -> bool:
     for match in list(re.finditer(rb"(?:^|[>\n])\s*([\[{])", body))[:20]:
         try:
             response.read["json"] = loads(body[match.start(1) :])
-        except BadAnswer:
+        except Unreadable:
             continue
         return True
     return False
@@ -219,7 +219,7 @@ def _details(response: Response) -> Mapping[str, Any]:
     """Return the platform's own words on an error; none where it isn't the platform that spoke."""
     try:
         body = json_of(response)
-    except BadAnswer:
+    except Unreadable:
         body = response.read["json"] if _salvaged(response) else {}
     return body if isinstance(body, dict) else {}
 

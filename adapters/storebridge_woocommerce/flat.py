@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from storebridge.adapter import Batch, Change
-from storebridge.errors import NotFound, Rejected, StorebridgeError
+from storebridge.errors import NotFound, Rejected
 from storebridge.flow import Flow, report
 from storebridge.models import Record
-from storebridge_woocommerce.batches import Earlier, Item, Result, create, update
+from storebridge_woocommerce.batches import Item
 from storebridge_woocommerce.lookup import Lookup
-from storebridge_woocommerce.records import WooRecords, failed, outcomes
-from storebridge_woocommerce.site import Facts
+from storebridge_woocommerce.records import WooRecords, failed
 from storebridge_woocommerce.text import sluglike
 from storebridge_woocommerce.walk import MOST, rows_of
 
@@ -50,15 +49,7 @@ class FlatRecords(WooRecords[R]):
     def create(self, changes: Sequence[Change[R]], batch: Batch[R]) -> Flow[None]:
         """Make records, each once."""
         items = yield from self._items([(change, None) for change in changes], batch)
-        results = yield from create(
-            self.path,
-            items,
-            pace=self.pace,
-            look=self.look,
-            fits=self.fits,
-            earlier=Earlier(batch.uncertain),
-        )
-        yield from self._report(changes, items, results)
+        yield from self.create_items(changes, items, batch, self.look, self.fits)
 
     def update(self, changes: Sequence[Change[R]], batch: Batch[R]) -> Flow[None]:
         """Write the given fields of records that are there, and not in the trash."""
@@ -71,9 +62,7 @@ class FlatRecords(WooRecords[R]):
             else:
                 error = NotFound(f"the shop has no {self.word} {change.record_id}")
                 yield from report([failed(change, error)])
-        items = yield from self.changing((yield from self._items(there, batch)))
-        results = yield from update(self.path, items, self.pace)
-        yield from self._report(changes, items, results)
+        yield from self.update_items(changes, (yield from self._items(there, batch)))
 
     def _items(
         self, changes: Sequence[tuple[Change[R], Doc | None]], batch: Batch[R]
@@ -88,16 +77,6 @@ class FlatRecords(WooRecords[R]):
             except Rejected as error:
                 yield from report([failed(change, error)])
         return items
-
-    def _report(
-        self, changes: Sequence[Change[R]], items: Sequence[Item], results: Mapping[str, Result]
-    ) -> Flow[None]:
-        facts: Facts = yield from self.site.known()
-        docs = [row for row in results.values() if not isinstance(row, StorebridgeError)]
-        records = {r.id: r for r in (yield from self.whole(docs, facts, None))}
-        asked = {item.key for item in items}
-        sent = [change for change in changes if change.id in asked]
-        yield from report(outcomes(sent, results, lambda doc: records[str(doc["id"])]))
 
 
 def handles(path: str, numbers: set[int]) -> Flow[dict[int, str]]:

@@ -27,13 +27,13 @@ from storebridge.models import (
 )
 from storebridge.wire import amount
 from storebridge_woocommerce import aftermath, fields
-from storebridge_woocommerce.batches import Earlier, Item, create, update
+from storebridge_woocommerce.batches import Earlier, Item
 from storebridge_woocommerce.names import KEPT, Names, keeping, kept, marks, names, renaming
 from storebridge_woocommerce.normal import metafield
 from storebridge_woocommerce.people import address_of, address_payload
 from storebridge_woocommerce.prices import time_of
 from storebridge_woocommerce.reading import metafields_of
-from storebridge_woocommerce.records import WooRecords, failed, outcomes, since
+from storebridge_woocommerce.records import WooRecords, failed, since
 from storebridge_woocommerce.site import Facts, Site
 from storebridge_woocommerce.walk import MOST, rows_of
 from storebridge_woocommerce.writing import metadata, without
@@ -147,7 +147,6 @@ class OrderRecords(WooRecords[Order]):
 
     def create(self, changes: Sequence[Change[Order]], batch: Batch[Order]) -> Flow[None]:
         """Make orders, each once; prices and totals are those given, not the shop's."""
-        facts = yield from self.site.known()
         lines = [line for change in changes for line in change.desired.line_items]
         known = yield from _products(lines)
         items = []
@@ -158,17 +157,7 @@ class OrderRecords(WooRecords[Order]):
                 yield from report([failed(change, error)])
                 continue
             items.append(Item(change.id, change.id, body))
-        results = yield from create(
-            self.path,
-            items,
-            pace=self.pace,
-            look=self._look,
-            fits=_fits,
-            earlier=Earlier(batch.uncertain),
-        )
-        asked = {item.key for item in items}
-        sent = [change for change in changes if change.id in asked]
-        yield from report(outcomes(sent, results, lambda doc: self.read(doc, facts)))
+        yield from self.create_items(changes, items, batch, self._look, _fits)
 
     def update(self, changes: Sequence[Change[Order]], batch: Batch[Order]) -> Flow[None]:
         """Write status, note, addresses, parcels and metadata of orders; comments one by one."""
@@ -179,7 +168,6 @@ class OrderRecords(WooRecords[Order]):
         changes = [change for change in changes if change.part != "publication"]
         if not changes:
             return
-        facts = yield from self.site.known()
         # The server takes changes of orders in the trash too, where nobody sees them.
         keys = [f"id:{change.record_id}" for change in changes]
         renamed = any("key" in change.desired.given for change in changes)
@@ -194,13 +182,9 @@ class OrderRecords(WooRecords[Order]):
                 items.append(Item(change.id, change.id, body, int(change.record_id)))
             except (NotFound, Rejected) as error:
                 yield from report([failed(change, error)])
-        items = yield from self.changing(items)
-        results = yield from update(self.path, items, self.pace)
+        yield from self.update_items(changes, items)
         if renamed:
             self._names = Names(self.path)
-        asked = {item.key for item in items}
-        sent = [change for change in changes if change.id in asked]
-        yield from report(outcomes(sent, results, lambda doc: self.read(doc, facts)))
 
     def _look(self, items: Sequence[Item]) -> Flow[dict[str, Doc]]:
         """Return the orders that were made under an item's names."""

@@ -12,14 +12,14 @@ from storebridge.adapter import Batch, Change, Page, Query, Records
 from storebridge.errors import NotFound, OutcomeUnknown, StorebridgeError
 from storebridge.flow import Flow, Outcome, Request, RequestKind, Status, report, send
 from storebridge.models import Model, Record
-from storebridge_woocommerce.batches import FATAL, Item, Pace, Result
+from storebridge_woocommerce.batches import FATAL, Earlier, Item, Look, Pace, Result, create, update
 from storebridge_woocommerce.site import Facts, Site
 from storebridge_woocommerce.walk import MOST, Walked, rows_of, walk
 
 if TYPE_CHECKING:
     from storebridge_woocommerce.adapter import WooCommerceSettings
 
-__all__ = ["WooRecords", "failed", "holds", "mark", "outcomes", "since", "unknown"]
+__all__ = ["WooRecords", "failed", "holds", "mark", "since", "unknown"]
 
 R = TypeVar("R", bound=Record)
 Doc = Mapping[str, Any]
@@ -90,12 +90,47 @@ class WooRecords(Records[R]):
     def update(self, changes: Sequence[Change[R]], batch: Batch[R]) -> Flow[None]:
         """Write the given fields of records that exist, and report what came of each."""
 
-    def changing(self, items: Sequence[Item]) -> Flow[list[Item]]:
-        """Return the items that write anything; the others are reported as unchanged."""
+    def create_items(
+        self,
+        changes: Sequence[Change[R]],
+        items: Sequence[Item],
+        batch: Batch[R],
+        look: Look,
+        fits: Callable[[Item, Doc], bool],
+        params: Params = (),
+    ) -> Flow[None]:
+        """Make the records of changes, an item each, and report what came of each item."""
+        results = yield from create(
+            self.path,
+            items,
+            pace=self.pace,
+            look=look,
+            fits=fits,
+            params=params,
+            earlier=Earlier(batch.uncertain),
+        )
+        yield from self._tell(changes, items, results)
+
+    def update_items(self, changes: Sequence[Change[R]], items: Sequence[Item]) -> Flow[None]:
+        """Write what changes set, an item each, and report what came of each item."""
         idle = [item for item in items if not item.body]
         if idle:
             yield from report([_unchanged(item) for item in idle])
-        return [item for item in items if item.body]
+        items = [item for item in items if item.body]
+        results = yield from update(self.path, items, self.pace)
+        yield from self._tell(changes, items, results)
+
+    def _tell(
+        self, changes: Sequence[Change[R]], items: Sequence[Item], results: Mapping[str, Result]
+    ) -> Flow[None]:
+        """Report what came of the changes that were sent, with the records of the answers."""
+        facts = yield from self.site.known()
+        docs = [row for row in results.values() if not isinstance(row, StorebridgeError)]
+        # No field is named: what only a read has to ask for besides is left out.
+        records = {r.id: r for r in (yield from self.whole(docs, facts, frozenset()))}
+        asked = {item.key for item in items}
+        sent = [change for change in changes if change.id in asked]
+        yield from report(_outcomes(sent, results, lambda doc: records[str(doc["id"])]))
 
     def delete(self, changes: Sequence[Change[R]], batch: Batch[R]) -> Flow[None]:
         """Delete records one by one, and report what came of each."""
@@ -200,7 +235,7 @@ def holds(desired: Any, live: Any) -> bool:
     return bool(desired == live)
 
 
-def outcomes(
+def _outcomes(
     changes: Sequence[Change[Any]], results: Mapping[str, Result], read: Callable[[Doc], Record]
 ) -> list[Outcome]:
     """Return what became of changes: the record that the shop shows, its error, or unknown."""

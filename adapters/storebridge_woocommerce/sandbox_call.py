@@ -61,6 +61,21 @@ class Call:
         names = text if isinstance(text, list) else str(text).split(",")
         return tuple(name.strip() for name in names if name.strip()) or None
 
+    @property
+    def size(self) -> int:
+        """How many rows a page of a list has."""
+        return int(self["per_page"] or 10)
+
+    @property
+    def span(self) -> slice:
+        """The places of a list's rows that the page has.
+
+        WooCommerce 11.0.1: `offset` beats `page`; past the end comes an empty page.
+        """
+        start = self["offset"]
+        start = (int(self["page"] or 1) - 1) * self.size if start is None else int(start)
+        return slice(start, start + self.size)
+
     def merged(self) -> Doc:
         """Return all parameters: a JSON body outranks a form, that the query, that the path."""
         params = {**self.url, **self.query}

@@ -57,20 +57,16 @@ class Where:
 def rows_of(
     call: Call, where: Where, orders: dict[str, str] | None = None
 ) -> tuple[list[Doc], int]:
-    """Return the rows of a page and how many there are in all.
-
-    WooCommerce 11.0.1: `offset` beats `page`; past the end comes an empty page.
-    """
-    state, size = call.state, int(call["per_page"] or 10)
-    sql = where.sql
+    """Return the rows of a page and how many there are in all."""
+    state, sql = call.state, where.sql
     total = state.one(f"SELECT count(*) FROM posts WHERE {sql}", *where.values)
     order = (orders or _ORDERS).get(str(call["orderby"]), _ORDERS["date"])
     order = order.format(call["order"] or "desc")
     if call["orderby"] in ("include", "post__in") and call["include"]:
         places = " ".join(f"WHEN {int(n)} THEN {i}" for i, n in enumerate(call["include"]))
         order = f"CASE id {places} END"
-    start = call["offset"] if call["offset"] is not None else (int(call["page"] or 1) - 1) * size
-    found = state.posts(f"{sql} ORDER BY {order} LIMIT ? OFFSET ?", *where.values, size, start)
+    limits = (call.size, call.span.start)
+    found = state.posts(f"{sql} ORDER BY {order} LIMIT ? OFFSET ?", *where.values, *limits)
     return found, int(total)
 
 

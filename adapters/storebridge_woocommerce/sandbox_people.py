@@ -43,10 +43,7 @@ class Customers(Resource):
         rows = [one for one in call.state.things("user") if _wanted(call, one)]
         key = {"id": "id", "registered_date": "created"}.get(str(call["orderby"]), "username")
         rows.sort(key=lambda one: one[key], reverse=call["order"] == "desc")
-        size = int(call["per_page"] or 10)
-        start = call["offset"]
-        start = (int(call["page"] or 1) - 1) * size if start is None else int(start)
-        shown = [self._shown(call, one) for one in rows[start : start + size]]
+        shown = [self._shown(call, one) for one in rows[call.span]]
         return page(call, shown, len(rows))
 
     def show(self, call: Call, number: int) -> Doc:
@@ -329,10 +326,7 @@ class Reviews(Resource):
         rows = [one for one in rows if not call["include"] or one["id"] in call["include"]]
         key = "id" if call["orderby"] == "id" else "created"
         rows.sort(key=lambda one: (one[key], one["id"]), reverse=call["order"] != "asc")
-        size = int(call["per_page"] or 10)
-        start = call["offset"]
-        start = (int(call["page"] or 1) - 1) * size if start is None else int(start)
-        shown = [self._shown(call, one) for one in rows[start : start + size]]
+        shown = [self._shown(call, one) for one in rows[call.span]]
         return page(call, shown, len(rows))
 
     def show(self, call: Call, number: int) -> Doc:

@@ -84,9 +84,7 @@ class TaxRates(Resource):
         """Return a page of tax rates."""
         wanted = call["class"]
         rows = [one for one in call.state.things("tax_rate") if wanted in (None, one["class"])]
-        size = int(call["per_page"] or 10)
-        start = (int(call["page"] or 1) - 1) * size
-        shown = [self._shown(call, one) for one in rows[start : start + size]]
+        shown = [self._shown(call, one) for one in rows[call.span]]
         return page(call, shown, len(rows))
 
     def show(self, call: Call, number: int) -> Doc:

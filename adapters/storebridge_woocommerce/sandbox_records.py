@@ -161,8 +161,7 @@ def page(call: Call, shown: list[Any], total: int) -> Answer:
     WooCommerce 11.0.1: the pages in `Link` repeat the call's whole query, so keys given in the
     query and old signatures stand in it; without other pages the header leads elsewhere.
     """
-    size = int(call["per_page"] or 10)
-    pages = -(-total // size)
+    pages = -(-total // call.size)
     number = int(call["page"] or 1)
     links = []
     if number > 1:

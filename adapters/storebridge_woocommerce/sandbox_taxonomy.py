@@ -65,10 +65,7 @@ class Terms(Resource):
         shown.sort(key=lambda one: _sort_key(one, str(key)), reverse=back)
         if key == "include" and call["include"]:
             shown.sort(key=lambda one: call["include"].index(one["id"]))
-        size = int(call["per_page"] or 10)
-        start = call["offset"]
-        start = (int(call["page"] or 1) - 1) * size if start is None else int(start)
-        rows = [self._linked(call, one) for one in shown[start : start + size]]
+        rows = [self._linked(call, one) for one in shown[call.span]]
         return page(call, rows, len(shown))
 
     def show(self, call: Call, number: int) -> Doc:

@@ -86,9 +86,7 @@ class Webhooks(Resource):
         rows = [
             one for one in call.state.things("webhook") if status in (None, "all", one["status"])
         ]
-        size = int(call["per_page"] or 10)
-        start = (int(call["page"] or 1) - 1) * size
-        shown = [self._shown(call, one) for one in rows[start : start + size]]
+        shown = [self._shown(call, one) for one in rows[call.span]]
         return page(call, shown, len(rows))
 
     def show(self, call: Call, number: int) -> Doc:

@@ -17,7 +17,7 @@ from storebridge.models import Location, StoreInfo, is_currency
 from storebridge.models.units import LengthUnit, WeightUnit
 from storebridge.wire import json_of
 
-__all__ = ["INDEX", "LOCATION", "OLDEST", "Facts", "Language", "Site", "ask"]
+__all__ = ["INDEX", "LOCATION", "OLDEST", "Facts", "Language", "Site"]
 
 #: The site's own index; asked without credentials, which WordPress would refuse there.
 INDEX = "/wp-json/"
@@ -110,11 +110,11 @@ class Site:
         index = yield from self.index()
         params = (("_fields", "environment,settings,active_plugins"),)
         request = Request(method="GET", path="/system_status", params=params)
-        status = json_of((yield from ask(request)))
+        status = json_of((yield from send(request)))
         settings = Request(
             method="GET", path="/settings/products", params=(("_fields", "id,value"),)
         )
-        units = json_of((yield from ask(settings)))
+        units = json_of((yield from send(settings)))
         facts = _facts(index, status, {each["id"]: each["value"] for each in units})
         if facts.translator == "polylang" and "pll/v1" in index["namespaces"]:
             facts = replace(facts, languages=(yield from _languages()))
@@ -124,7 +124,7 @@ class Site:
     def index(self) -> Flow[Mapping[str, Any]]:
         """Return what the site says to everybody; its own address is kept for signatures."""
         request = Request(method="GET", path=INDEX, params=(("_fields", _INDEX_FIELDS),))
-        index = json_of((yield from ask(request)))
+        index = json_of((yield from send(request)))
         if not isinstance(index, dict) or "namespaces" not in index:
             raise NotFound("there is no WordPress at this address")
         if "wc/v3" not in index["namespaces"]:
@@ -134,19 +134,6 @@ class Site:
             )
         self.home = str(index.get("home") or index.get("url") or "").rstrip("/")
         return index
-
-
-def ask(request: Request) -> Flow[Any]:
-    """Send a request that only reads; an answer that can't be understood is asked for once more.
-
-    A page in between (a cache, a firewall's check of the browser) is often gone the second time.
-    """
-    try:
-        return (yield from send(request))
-    except BadAnswer as error:
-        if 300 <= error.status < 400:
-            raise
-    return (yield from send(request))
 
 
 def _facts(index: Mapping[str, Any], status: Any, units: Mapping[str, str]) -> Facts:
@@ -183,7 +170,7 @@ def _languages() -> Flow[tuple[Language, ...]]:
     """Return what Polylang tells to everybody (Polylang 3.9)."""
     params = (("_fields", "slug,w3c,home_url,is_default"),)
     request = Request(method="GET", path="/wp-json/pll/v1/languages", params=params)
-    rows = json_of((yield from ask(request)))
+    rows = json_of((yield from send(request)))
     rows = sorted(rows, key=lambda row: not row["is_default"])
     return tuple(Language(row["slug"], row["w3c"], row["home_url"]) for row in rows)
 

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from storebridge.errors import BadAnswer
-from storebridge.flow import Flow, Request, RequestKind, Response
+from storebridge.flow import Flow, Request, RequestKind, Response, send
 from storebridge.wire import dumps, json_of
-from storebridge_woocommerce.site import ask
 
 __all__ = ["MOST", "Walked", "every", "listing", "rows", "rows_of", "walk"]
 
@@ -47,7 +46,7 @@ def walk(path: str, params: Params, cursor: str, size: int) -> Flow[Walked]:
         start = max(0, offset - 1) if last else offset
         count = min(MOST, size + 1) if last else size
         page = (("orderby", "id"), ("order", "asc"), ("offset", str(start)))
-        response = yield from ask(listing(path, (*params, *page, ("per_page", str(count)))))
+        response = yield from send(listing(path, (*params, *page, ("per_page", str(count)))))
         found, total = rows(response), _total(response)
         first = found[0]["id"] if found else 0
         if last and start and not 0 < first <= last and (start, first, total) not in stepped:
@@ -77,7 +76,7 @@ def every(path: str, params: Params) -> Flow[list[Doc]]:
 
 def rows_of(path: str, params: Params) -> Flow[list[Doc]]:
     """Return the rows that one call gives, at most 100."""
-    response = yield from ask(listing(path, (*params, ("per_page", str(MOST)))))
+    response = yield from send(listing(path, (*params, ("per_page", str(MOST)))))
     return rows(response)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from storebridge.errors import StorebridgeError
+    from storebridge.flow import Request
     from storebridge.jobs import Job
     from storebridge.models import Money, Product, Variant
     from storebridge.plan import Plan, PlanFolder, plan_all
@@ -30,6 +31,7 @@ _HOMES = {
     "Plan": "storebridge.plan",
     "PlanFolder": "storebridge.plan",
     "Product": "storebridge.models",
+    "Request": "storebridge.flow",
     "Store": "storebridge.store",
     "StorebridgeError": "storebridge.errors",
     "Variant": "storebridge.models",
@@ -46,6 +48,7 @@ __all__ = [
     "Plan",
     "PlanFolder",
     "Product",
+    "Request",
     "Store",
     "StorebridgeError",
     "Variant",
@@ -55,6 +58,11 @@ __all__ = [
     "plan_all",
     "stores",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names, those that aren't loaded yet too."""
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -107,7 +107,8 @@ class Query:
     updated_since: datetime | None = None
     status: str = ""
     fields: frozenset[str] | None = None
-    """The fields that are needed; None means every field that can be read."""
+    """The fields that are needed, by path as they are declared ("variants.price") or by one above;
+    None means every field that can be read. More may come."""
     raw: bool = False
     """Whether each record carries the platform's own one."""
 
@@ -281,11 +282,17 @@ class Records(ABC, Generic[T]):
     def page(self, query: Query, cursor: str) -> Flow[Page[T]]:
         """Return the records at a cursor; "" is the start. Each record comes exactly once."""
 
+    def count(self, query: Query) -> Flow[int | None]:
+        """Return how many records a query brings; None where only reading them tells."""
+        return None
+        yield  # a generator: nothing is asked
+
     @abstractmethod
     def fetch(self, keys: Sequence[str], fields: frozenset[str] | None) -> Flow[tuple[T, ...]]:
         """Return the records that have any of these keys ("id:7", "sku:A-1"), each once.
 
-        Keys that hit nothing are left out. `fields` are those needed; None means all.
+        Keys that hit nothing are left out. `fields` are those needed, as in a `Query`: what isn't
+        among them may be missing, names too.
         """
 
     @abstractmethod
@@ -299,6 +306,13 @@ class Records(ABC, Generic[T]):
     def check(self, record: T) -> Iterable[Fit]:
         """Return what the platform is known to refuse about a desired record."""
         return ()
+
+    def fixed(self, desired: T, live: T) -> Mapping[str, str]:
+        """Return the fields that can't be changed in a record that is there, each with the reason.
+
+        A plan leaves them out, and says so in the fit report.
+        """
+        return {}
 
     def is_late(self, record: T) -> bool:
         """Return whether a record can be written only once the others of its kind are there.
@@ -442,6 +456,14 @@ class Adapter(ABC):
     def error(self, response: Response) -> StorebridgeError | None:
         """Return the error that an answer means, None for success. 200 may hide one."""
         raise NotImplementedError
+
+    def misshapen(self, request: Request, response: Response) -> str:
+        """Return the path of the first place in an answer that isn't as its request asked for.
+
+        Asked only once an answer couldn't be read, so that the error names the place; "" where
+        all is as it should be, or the adapter doesn't know how an answer should look.
+        """
+        return ""
 
     def level(self, response: Response) -> Level | None:
         """Return what an answer says about the rate limit."""

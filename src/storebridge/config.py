@@ -21,14 +21,17 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from storebridge.adapter import Adapter
 from storebridge.errors import ConfigError
+from storebridge.models.text import worded
 from storebridge.toml import with_table, with_value, without_table, write
 
 __all__ = [
@@ -38,6 +41,7 @@ __all__ = [
     "allow",
     "anchored",
     "env_name",
+    "first_secret",
     "has_secret",
     "is_secret",
     "is_url",
@@ -48,6 +52,7 @@ __all__ = [
     "settings",
     "stores",
     "user_folder",
+    "validated",
 ]
 
 Access = Literal["read", "write"]
@@ -165,6 +170,15 @@ def settings(config: StoreConfig, adapter: type[Adapter], given: Mapping[str, An
     plain = sorted(secrets & set(config.options))
     if plain:
         raise _plain_secret(config.name, plain[0], config.file)
+    return validated(config, adapter, values)
+
+
+def validated(config: StoreConfig, adapter: type[Adapter], values: Mapping[str, Any]) -> BaseModel:
+    """Return an adapter's settings of their values.
+
+    Raises:
+        ConfigError: naming what is missing and every way to give it, or what is wrong.
+    """
     try:
         return adapter.Settings.model_validate(values)
     except ValidationError as error:
@@ -360,6 +374,13 @@ def _check_url(url: str, where: str) -> None:
             f"{where}{url!r} is no store's URL; write one like local:shop.db, sandbox:template, "
             "shopify://name.myshopify.com or woocommerce+https://shop.example."
         )
+    if url.startswith(("https://", "http://")):
+        host = urlsplit(url).hostname or ""
+        platform = "shopify:" if host.endswith(".myshopify.com") else "woocommerce+https:"
+        raise ConfigError(
+            f"{where}{url!r} doesn't say which platform it is: write woocommerce+https://... or "
+            f"shopify://..., so perhaps {platform}{url.partition(':')[2]}"
+        )
     authority = url.partition("//")[2].partition("/")[0]
     if "@" in authority:
         raise ConfigError(
@@ -425,13 +446,29 @@ def _explained(
     secrets = secret_fields(adapter)
     lines = [_missing(config, adapter, name, name in secrets) for name in missing]
     for problem in problems:
-        if problem["type"] != "missing":
-            name = ".".join(map(str, problem["loc"])) or "settings"
-            message = problem["msg"]
+        name = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "extra_forbidden":
+            near = get_close_matches(name, adapter.Settings.model_fields, 1)
+            hint = f"Did you mean {near[0]}?" if near else _settings_of(adapter)
+            lines.append(f"{config.label}: {adapter.title} has no setting {name!r}. {hint}")
+        elif problem["type"] != "missing":
+            message = worded(problem["msg"])
             for value in (str(values.get(each, "")) for each in secrets):
                 message = message.replace(value, "***") if value else message
-            lines.append(f"{config.label}: {name}: {message}")
+            lines.append(f"{config.label}: {f'{name}: ' if name else ''}{message}")
+            if not name and (first := first_secret(adapter)) and first not in values:
+                lines[-1] += f". Give the {first}{_ways(config, adapter, first, True)}"
     return "\n".join(lines)
+
+
+def _settings_of(adapter: type[Adapter]) -> str:
+    return f"There are: {', '.join(adapter.Settings.model_fields)}."
+
+
+def first_secret(adapter: type[Adapter]) -> str:
+    """Return the secret that its adapter names first, "" if it has none."""
+    secrets = secret_fields(adapter)
+    return next((name for name in adapter.Settings.model_fields if name in secrets), "")
 
 
 def _missing(config: StoreConfig, adapter: type[Adapter], setting: str, secret: bool) -> str:
@@ -441,6 +478,11 @@ def _missing(config: StoreConfig, adapter: type[Adapter], setting: str, secret: 
         if label != setting
         else (f"{config.label} needs {setting}")
     )
+    return f"{head}. Give it{_ways(config, adapter, setting, secret)}"
+
+
+def _ways(config: StoreConfig, adapter: type[Adapter], setting: str, secret: bool) -> str:
+    """Return every way to give a setting, a line each."""
     ways = [f'in Python: storebridge.open("{config.label}", {setting}=...)']
     if config.name:
         ways.append(f"in the environment: {env_name(config.name, setting)}")
@@ -458,6 +500,6 @@ def _missing(config: StoreConfig, adapter: type[Adapter], setting: str, secret: 
         )
     listed = "".join(f"\n  - {way}" for way in ways)
     return (
-        f"{head}. Give it{listed}\n"
+        f"{listed}\n"
         f"To try things out without an account, use sandbox:{adapter.name} or local:shop.db."
     )

@@ -35,7 +35,7 @@ from storebridge.ledger import Ledger
 from storebridge.look import in_turn, look
 from storebridge.models import Product, Record
 from storebridge.models.checks import problems
-from storebridge.parts import declared, named_in, split, unsupported
+from storebridge.parts import declared, named_in, says, split, unsupported
 from storebridge.pictures import Pictures
 from storebridge.state import StoreState
 
@@ -87,7 +87,7 @@ def windows(
     state: StoreState,
 ) -> Iterator[list[Chunk]]:
     """Yield chunks of what is to be written: the first alone, then as many as one look can find."""
-    rest, size, count = iter(source), records.batch_size, 1
+    rest, size, count = _of_kind(source, records, verb), records.batch_size, 1
     ledger = Ledger(state, records, Pictures(state))
     while some := list(islice(rest, size * count)):
         starts = range(0, len(some), size)
@@ -96,6 +96,25 @@ def windows(
         ]
         ledger.pictures.flush()
         count = max(1, records.fetch_size // (_NAMES * size))
+
+
+def _of_kind(
+    source: Iterable[Record | str], records: Records[Any], verb: Verb
+) -> Iterator[Record | str]:
+    """Yield what is to be written; a dict or another kind of record is a mistake in a script."""
+    model = records.model
+    for one in source:
+        if not isinstance(one, (model, str) if verb == "delete" else model):
+            raise TypeError(
+                f"{verb} takes a {model.__name__}, not {_article(one)}: write "
+                f"{model.__name__}(...), from storebridge.models"
+            )
+        yield one
+
+
+def _article(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def look_up(window: Sequence[Chunk]) -> Flow[None]:
@@ -214,6 +233,8 @@ class Chunk:
         if item.going:
             # What the platform makes of a value is no difference, here as in plans.
             item.desired = in_turn(self.adapter.normalise(looked.record), self.records.fields)
+            gone = sorted(looked.record.given - item.desired.given - {*item.left})
+            item.left += tuple(name for name in gone if says(record, name))
         return item
 
     def _named(self, id: str) -> Record:
@@ -341,9 +362,11 @@ class Chunk:
         live = {r.id: r for r in (yield fetched(self.records, [f"id:{each}" for each in unread]))}
         for outcome in outcomes:
             item, change = sent[outcome.change]
-            self.ledger.note(change.desired, outcome, outcome.record or live.get(outcome.id))
+            record = outcome.record or live.get(outcome.id)
+            self.ledger.note(change.desired, outcome, record)
             if outcome.status in _FINAL and change.action != "delete":
-                outcome = self._compared(change, outcome, outcome.record or live.get(outcome.id))
+                compared = self._compared(change, outcome, record and (outcome.shown or record))
+                outcome = replace(compared, record=record)
             item.outcome = _worse(item.outcome, outcome)
 
     def _refers(self, item: _Item, change: Change[Any], ids: Mapping[str, str]) -> bool:

@@ -14,18 +14,21 @@ StorebridgeError
     NotFound  Rejected  Conflict  AuthError  AccessDenied
     RateLimited  Unavailable          (retried; they reach you when the tries are spent)
     BadAnswer                         (an answer that can't be trusted or understood)
+      Unreadable                      (a page, or cut off; a read of it is repeated)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 __all__ = [
     "AccessDenied",
     "ApiError",
     "AuthError",
     "BadAnswer",
+    "BadDelivery",
     "ConfigError",
     "Conflict",
     "Locked",
@@ -41,7 +44,9 @@ __all__ = [
     "StorebridgeError",
     "TransportError",
     "Unavailable",
+    "Unreadable",
     "UsageError",
+    "told",
     "worst",
 ]
 
@@ -64,6 +69,27 @@ class Problem:
         value = f" ({self.value!r})" if self.value else ""
         where = f"{', '.join(spot)}: " if spot else ""
         return f"{where}{self.message}{value}. {self.remedy}"
+
+
+#: So many rows may have the same problem until they are told together, and so many are named.
+_ALIKE = 5
+
+
+def told(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield a line for each problem; one that many rows have is told once, with the first rows."""
+    alike: dict[Problem, list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault(replace(problem, row=None, value=""), []).append(problem)
+    for what, rows in alike.items():
+        if len(rows) <= _ALIKE:
+            yield from map(str, rows)
+            continue
+        named = ", ".join(dict.fromkeys(str(each.row) for each in rows[:_ALIKE]))
+        values = dict.fromkeys(each.value for each in rows[:_ALIKE] if each.value)
+        shown = f" ({', '.join(map(repr, values))})" if values else ""
+        where = f"{what.file + ', ' if what.file else ''}{len(rows)} rows ({named}, …)"
+        column = f", column {what.column!r}" if what.column else ""
+        yield f"{where}{column}: {what.message}{shown}. {what.remedy}"
 
 
 class StorebridgeError(Exception):
@@ -91,9 +117,9 @@ class SourceError(StorebridgeError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep the problems; the message shows the first ten."""
         self.problems = tuple(problems)
-        lines = [str(problem) for problem in self.problems[:10]]
-        if len(self.problems) > 10:
-            lines.append(f"... and {len(self.problems) - 10} more")
+        lines = list(told(self.problems))
+        if len(lines) > 10:
+            lines[10:] = [f"... and {len(lines) - 10} more"]
         super().__init__("\n".join(lines))
 
 
@@ -103,12 +129,21 @@ class Refused(StorebridgeError):
     exit_code = 5
 
 
+class BadDelivery(Refused):
+    """A webhook that isn't the shop's, or isn't whole. Answer 401, and believe nothing of it."""
+
+
 class Locked(Refused):
     """Another process holds the store or the plan; the message says which."""
 
 
 class PlanError(Refused):
     """The plan file can't be used: foreign, changed, older, newer, or for another store."""
+
+    def __init__(self, message: str, exit_code: int = 5) -> None:
+        """Say what is wrong; the code is 3 for a plan that isn't there, 1 for no plan at all."""
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class NotSupported(StorebridgeError):
@@ -122,6 +157,8 @@ class NotSupported(StorebridgeError):
 
 class TransportError(StorebridgeError):
     """Nothing was sent; it is safe to try again."""
+
+    exit_code = 3
 
 
 class OutcomeUnknown(StorebridgeError):
@@ -211,13 +248,30 @@ class AccessDenied(ApiError):
 class RateLimited(ApiError):
     """The store wants fewer requests; nothing was done."""
 
+    exit_code = 3
+
 
 class Unavailable(ApiError):
     """The store failed (5xx); what came of a write is unknown."""
 
+    exit_code = 3
+
 
 class BadAnswer(ApiError):
     """The answer is no valid answer: broken JSON, too large, a redirect, a page of HTML."""
+
+    path = ""
+    """The place in the answer that is wrong ("products.nodes[4].id"); "" where all of it is."""
+
+    def at(self, path: str) -> Self:
+        """Name the place that is wrong, in the message too, and return the error."""
+        self.args = (f"{self.message}, at {path} {self.remedy}".rstrip(),)
+        self.path = path
+        return self
+
+
+class Unreadable(BadAnswer):
+    """The body is nothing that can be read: a page of HTML, cut off, broken JSON or gzip."""
 
 
 #: Exit codes from the best to the worst: done, changes found, finished with failed items, refused,

@@ -179,8 +179,14 @@ class Outcome:
     """The record's platform id, once known."""
     record: Record | None = None
     """The record as the platform says it now is; None means: read it back."""
+    shown: Record | None = None
+    """What the answer shows of it, where that is all that was written but not the whole record."""
     cause: str = ""
-    """A word from a closed list for failures: rejected, conflict, denied, throttled, lost, ..."""
+    """A word from a closed list for failures: rejected, conflict, denied, throttled, lost, ...
+
+    "partly" is for a change of which something was written before the rest was refused: an undo
+    puts that back.
+    """
     message: str = ""
     remedy: str = ""
     http_status: int = 0
@@ -225,6 +231,7 @@ _CAUSES = {
     "Rejected": "rejected",
     "TransportError": "connection",
     "Unavailable": "unavailable",
+    "Unreadable": "answer",
 }
 
 _REMEDIES = {

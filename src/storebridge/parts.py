@@ -26,7 +26,6 @@ from storebridge.models import (
 
 __all__ = [
     "declared",
-    "given_paths",
     "named_in",
     "path_names",
     "readable_names",
@@ -107,16 +106,6 @@ def declared(path: str, fields: Mapping[str, Field]) -> Field | None:
 def readable_names(fields: Mapping[str, Field]) -> frozenset[str]:
     """Return the fields of a record of which a platform can read anything."""
     return frozenset(path.partition(".")[0] for path, field in fields.items() if field.read)
-
-
-def given_paths(record: Model, prefix: str = "") -> Iterator[str]:
-    """Yield the paths of what a record gives, into the elements of its lists ("variants.price")."""
-    for _, path, value in _given(record):
-        if elements := _elements(value):
-            for element in elements:
-                yield from given_paths(element, f"{prefix}{path}.")
-        else:
-            yield f"{prefix}{path}"
 
 
 def named_in(piece: R, part: str, fields: Mapping[str, Field]) -> R:

@@ -116,6 +116,9 @@ def _on_disk(text: str) -> Opened:
             path, member = Path(inner[1]), inner[2]
         elif _WILD.search(text):
             path = _newest(text)
+    if path.is_dir():
+        newest = path / "*.csv"
+        raise ConfigError(f"{path} is a folder. Name a file in it, or the newest: '{newest}'")
     if not path.is_file():
         raise ConfigError(f"there is no file {path}")
     name = f"{path.name}:{member}" if member else path.name

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -76,18 +77,19 @@ class StoreState:
     A context manager; `close()` gives up the locks that it still holds.
     """
 
-    def __init__(self, store_id: str, folder: Path | None = None) -> None:
+    def __init__(self, store_id: str, folder: Path | None = None, name: str = "") -> None:
         """Open or make the state's file.
 
         Args:
             store_id: the store's identity, as `StoreInfo.id` says.
             folder: where states are kept; the user's data folder by default.
+            name: what people call the store, for messages; its identity by default.
 
         Raises:
             ConfigError: if the file can't be used: foreign, newer, of another store, read only.
         """
         folder = folder or data_folder()
-        self.store_id = store_id
+        self.store_id, self.name = store_id, name or store_id
         self.path = folder / f"{_file_stem(store_id)}.sqlite"
         self._lock = threading.RLock()
         self._owner = f"{os.getpid()}-{id(self):x}-{time.monotonic_ns():x}"
@@ -168,7 +170,7 @@ class StoreState:
         pause = 0.005
         while (holder := self._acquire(names, note)) is not None:
             if end is not None and time.monotonic() >= end:
-                raise Locked(f"{self.store_id}: {holder}")
+                raise Locked(f"{self.name}: {holder}")
             time.sleep(pause)
             pause = min(pause * 2, 0.25)
         try:
@@ -345,9 +347,10 @@ def _file_stem(store_id: str) -> str:
 
 
 def _told(name: str, host: str, pid: int, born: str, since: float, note: str) -> str:
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+    when = datetime.fromtimestamp(since).astimezone().isoformat(" ", "seconds")
     doing = f" ({note})" if note else ""
-    return f"process {pid} on {host} holds {name!r} since {when}{doing}; wait for it or end it"
+    holds = f"process {pid} on {host} holds {name!r} since {when}{doing}"
+    return f"{holds}; wait for it (--wait 600, say) or end it"
 
 
 def _alive(host: str, pid: int, born: str) -> bool:

@@ -1,7 +1,7 @@
 """Pure helpers for adapters: strict JSON, status codes, OAuth 1.0a, HMAC, paging guards. No I/O.
 
-Everything here treats what a store answers as untrusted: what can't be read exactly is a
-`BadAnswer`, never a guess.
+Everything here treats what a store answers as untrusted: what can't be read exactly is
+`Unreadable`, never a guess.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from storebridge.errors import (
     StorebridgeError,
     TransportError,
     Unavailable,
+    Unreadable,
 )
 from storebridge.flow import Request, Response
 from storebridge.models.text import local_file
 
 __all__ = [
+    "MISREAD",
     "Pager",
     "amount",
     "dumps",
@@ -58,6 +60,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+#: What reading an answer of an unexpected shape raises.
+MISREAD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
 # ---------------------------------------------------------------------------------------- JSON
 
 _MAX_DEPTH = 64
@@ -78,7 +83,7 @@ def loads(data: bytes) -> Any:
     Byte order marks in front are dropped (PHP files saved with one send them).
 
     Raises:
-        BadAnswer: for NaN, Infinity, duplicate keys, more than 64 levels, lone surrogates,
+        Unreadable: for NaN, Infinity, duplicate keys, more than 64 levels, lone surrogates,
             broken UTF-8, numbers of more than 100 digits, or anything around the JSON.
     """
     for _ in range(3):
@@ -96,11 +101,11 @@ def loads(data: bytes) -> Any:
             json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeError as error:
         reason = getattr(error, "reason", "")
-        raise BadAnswer(f"the answer is not valid Unicode ({reason})") from None
+        raise Unreadable(f"the answer is not valid Unicode ({reason})") from None
     except RecursionError:
-        raise BadAnswer("the answer is nested too deeply") from None
+        raise Unreadable("the answer is nested too deeply") from None
     except ValueError as error:
-        raise BadAnswer(f"the answer is not valid JSON: {_short(str(error))}") from None
+        raise Unreadable(f"the answer is not valid JSON: {_short(str(error))}") from None
     return value
 
 
@@ -108,14 +113,14 @@ def json_of(response: Response) -> Any:
     """Return the JSON of an answer; it is read once, however often it is asked for.
 
     Raises:
-        BadAnswer: as `loads`, with the status, the request id and the beginning of the body.
+        Unreadable: as `loads`, with the status, the request id and the beginning of the body.
     """
     try:
         if "json" not in response.read:
             response.read["json"] = loads(response.body)
         return response.read["json"]
-    except BadAnswer as error:
-        raise BadAnswer(
+    except Unreadable as error:
+        raise Unreadable(
             f"{error}; status {response.status}, it begins: {excerpt(response.body)!r}",
             status=response.status,
             request_id=response.request_id,
@@ -189,7 +194,7 @@ def _check_depth(data: bytes) -> None:
         if levels == before:
             break
     if levels:  # what is left is too deep, or not balanced
-        raise BadAnswer(f"the answer is nested deeper than {_MAX_DEPTH} levels, or is cut off")
+        raise Unreadable(f"the answer is nested deeper than {_MAX_DEPTH} levels, or is cut off")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -397,17 +402,18 @@ def _base_uri(url: str) -> str:
 def hmac_matches(
     body: bytes,
     given: str,
-    secrets: Sequence[str],
+    secrets: str | Sequence[str],
     *,
     encoding: Literal["base64", "hex"] = "base64",
     digest: Digest = "sha256",
 ) -> bool:
     """Return whether a signature of the raw body was made with one of the secrets.
 
-    Takes the same time whatever differs. Pass all secrets that are valid during a rotation.
+    Takes the same time whatever differs. Pass all secrets that are valid during a rotation; an
+    empty one is none.
     """
     ok = False
-    for secret in secrets:
+    for secret in (secrets,) if isinstance(secrets, str) else secrets:
         mac = hmac.digest(secret.encode(), body, digest)
         expected = mac.hex() if encoding == "hex" else base64.b64encode(mac).decode()
         ok |= bool(secret) and hmac.compare_digest(expected.encode(), given.strip().encode())
@@ -464,7 +470,7 @@ def writes(request: Request) -> bool:
         return kind.mutates
     try:
         document = _COMMENT.sub(" ", str(loads(request.body)["query"]))
-    except (BadAnswer, LookupError, TypeError):
+    except (Unreadable, LookupError, TypeError):
         return True
     if re.search(r"(^|[}\s])mutation\b", document) is None:
         return kind.mutates

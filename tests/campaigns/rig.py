@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
@@ -42,10 +43,12 @@ from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
 from storebridge.plan.sides import sides
 from storebridge.store import Store
 from storebridge.store.base import Opening
-from storebridge.testing import Exchange, FaultTransport, VirtualClock
+from storebridge.testing import Exchange, Fault, FaultTransport, VirtualClock
 from storebridge.testing.faults import Plan as Faults
 
 __all__ = [
+    "FAULTS",
+    "Handler",
     "Leaves",
     "Shop",
     "ask",
@@ -60,8 +63,15 @@ __all__ = [
     "settle",
     "template",
     "unsynced",
+    "until",
 ]
 
+Handler = Callable[[Request], Response]
+
+#: What every transport may do to an answer.
+FAULTS = tuple(
+    each for each in Fault if each not in (Fault.REORDERED, Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
+)
 COLLECTIONS = ("new", "sale", "summer")
 _SIZES = ("S", "M", "L")
 _DONE = ("applied", "unchanged")
@@ -134,9 +144,16 @@ class Shop:
             make(source, store, path, PlanOptions.of(**{**_UNGUARDED, **options})).close()
         return path
 
-    def apply(self, plan: Path, faults: Faults | None = None, **options: Any) -> Report:
-        """Apply a plan as a new process does, and return its report."""
-        with self.open(faults) as store, Plan.open(plan) as opened:
+    def apply(
+        self,
+        plan: Path,
+        faults: Faults | None = None,
+        network: Handler | None = None,
+        **options: Any,
+    ) -> Report:
+        """Apply a plan as a new process does, through a network or none; return its report."""
+        inner = HandlerTransport(network) if network else None
+        with self.open(faults, inner) as store, Plan.open(plan) as opened:
             unsynced(opened)
             return opened.apply(store, **options)
 
@@ -161,7 +178,7 @@ def unsynced(plan: Plan) -> None:
     plan._file._db.execute("PRAGMA synchronous=OFF")
 
 
-def ask(sandbox: Callable[[Request], Response], method: str, path: str, body: Any = None) -> Any:
+def ask(sandbox: Handler, method: str, path: str, body: Any = None) -> Any:
     """Return what a person gets who works in the shop's back office."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"x-template-token": "human"}
@@ -212,15 +229,35 @@ def _name(element: dict[str, Any]) -> str:
     return next((str(element[name]) for name in _NAMES if element.get(name)), "")
 
 
-# -- the oracle
+# -- runs, and the oracle
 
 
-def settle(shop: Shop, plan: Path, faults: Callable[[int], Faults], rounds: int = 60) -> None:
-    """Apply a plan again and again until it is done, and hold its report against the shop."""
+def until(total: int, folder: Path, campaign: Callable[[Path, int], int]) -> None:
+    """Run campaigns in folders and with seeds of their own until they come to a total."""
+    done, seed = 0, 100
+    while done < total:
+        seed += 1
+        done += campaign(folder / str(seed), seed)
+        shutil.rmtree(folder / str(seed))
+
+
+def settle(
+    shop: Shop,
+    plan: Path,
+    faults: Callable[[int], Faults],
+    network: Callable[[int], AbstractContextManager[Handler]] | None = None,
+    rounds: int = 60,
+) -> None:
+    """Apply a plan again and again until it is done, and hold its report against the shop.
+
+    Each run has its faults, and a network of its own if there is one.
+    """
     for number in range(rounds):
         done, start = finished(plan), len(shop.history)
-        with suppress(StorebridgeError):  # a read that failed ends a run; the next one goes on
-            shop.apply(plan, faults(number), retry_failed=True)
+        # A read that failed ends a run; the next one goes on.
+        own = network(number) if network else nullcontext()
+        with own as between, suppress(StorebridgeError):
+            shop.apply(plan, faults(number), between, retry_failed=True)
         for exchange in shop.history[start:]:
             assert done.isdisjoint(exchange.request.covers), "what was finished was sent again"
         counts = check(shop, plan)

@@ -8,16 +8,12 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from storebridge.adapter import Query
-from storebridge.compare import diff
-from storebridge.engine import Engine, HandlerTransport, Transport
 from storebridge.flow import Request, RequestKind, Response
 from storebridge.models import (
     Address,
@@ -38,15 +34,15 @@ from storebridge.models import (
     Variant,
     Weight,
 )
-from storebridge.plan import Plan
-from storebridge.store import Store
-from storebridge.testing import Fault, VirtualClock
+from storebridge.testing import Fault
 from storebridge.testing.faults import Plan as Faults
 from storebridge.testing.sandbox import answer
 from storebridge_shopify import ShopifyAdapter, ShopifySettings
 from storebridge_shopify.sandbox import Sandbox, create, settings
 from storebridge_shopify.sandbox_access import CLIENT
-from tests.campaigns.rig import Shop
+from tests.campaigns import platforms
+from tests.campaigns.platforms import PlatformShop
+from tests.campaigns.rig import FAULTS, Handler
 
 __all__ = [
     "KINDS",
@@ -65,8 +61,6 @@ __all__ = [
 ]
 
 COLLECTIONS = ("new", "sale", "summer")
-#: What a campaign reads back.
-READ = ("collection", "customer", "product")
 #: Settings of an app with its own token, which can end in the middle of a run.
 APP = {"token": None, "client_id": CLIENT[0], "client_secret": CLIENT[1]}
 #: Seconds until a search knows of a change.
@@ -86,17 +80,17 @@ def eur(text: str | Decimal) -> Money:
     return Money(text, "EUR")
 
 
-class ShopifyShop(Shop):
+class ShopifyShop(PlatformShop):
     """A Shopify shop in this process; its bucket is that of the Standard plan."""
 
     sandbox: Sandbox
+    kinds = ("collection", "customer", "product")
 
     def __init__(
         self, folder: Path, sandbox: Any = None, switches: Any = None, **values: Any
     ) -> None:
         """Stand a shop up; `values` are settings of its adapter, `switches` of its sandbox."""
-        self.values = values
-        super().__init__(folder, sandbox)
+        super().__init__(folder, sandbox, **values)
         self.sandbox.switch(**(switches or {}))
 
     def new_sandbox(self) -> Sandbox:
@@ -107,52 +101,11 @@ class ShopifyShop(Shop):
         """Return a new adapter of the shop."""
         return adapter(**self.values)
 
-    def open(self, faults: Faults | None = None, inner: Transport | None = None) -> Store:
-        """Return a new store object; the shop is asked for its facts past every fault."""
-        store = super().open(faults, inner)
-        with self._past(store.adapter) as engine:
-            engine.run(store.adapter.info())
-        return store
+    def docs(self) -> dict[str, Any]:
+        """Return everything in the shop by name, and the files that no product shows."""
+        return {**docs(self.sandbox), "orphans": orphans(self.sandbox)}
 
-    def live(self) -> dict[tuple[str, str], Record]:
-        """Return what is in the shop, past every fault, by kind and id."""
-        own = self.adapter()
-        found: dict[tuple[str, str], Record] = {}
-        with self._past(own) as engine:
-            for kind in READ:
-                cursor, first = "", True
-                while cursor or first:
-                    page = engine.run(own.records(kind).page(Query(), cursor))
-                    found.update(((kind, record.id), record) for record in page.records)
-                    cursor, first = page.cursor, False
-        self._known = own
-        return found
-
-    def lacks(self, desired: Record, record: Record) -> Mapping[str, Any]:
-        """Return the fields at which a record isn't as desired; pictures by their texts."""
-        lacking = dict(diff(self._known.normalise(desired).without("media"), record).after)
-        if isinstance(desired, Product) and isinstance(record, Product):
-            missing = Counter(m.alt for m in desired.media) - Counter(m.alt for m in record.media)
-            lacking |= {"media": missing} if missing else {}
-        return lacking
-
-    def planned(self, source: Iterable[Record], **options: Any) -> list[str]:
-        """Return what a new plan would do, in words."""
-        path = self.plan(source, "again.plan", **options)
-        with Plan.open(path) as plan:
-            found = [f"{c.action} {c.part} {c.label}: {c.fields}" for c in plan.changes()]
-        path.unlink()
-        return found
-
-    def apply_by(self, plan: Path, handler: Callable[[Request], Response], **options: Any) -> Any:
-        """Apply a plan through a network of the test's own."""
-        with self.open(inner=HandlerTransport(handler)) as store, Plan.open(plan) as opened:
-            return opened.apply(store, **options)
-
-    def _past(self, own: Any) -> Engine:
-        return Engine(own, clock=VirtualClock(), transport=HandlerTransport(self._unmetered))
-
-    def _unmetered(self, request: Request) -> Response:
+    def reach(self, request: Request) -> Response:
         """Answer without taking from the bucket, past the troubles, as the shop's own screen."""
         held, self.sandbox.buckets = self.sandbox.buckets, {}
         rate, self.sandbox.rate = self.sandbox.rate, 1e9
@@ -170,7 +123,7 @@ def human(shop: ShopifyShop, text: str, **variables: Any) -> Any:
         "x-shopify-access-token": settings()["token"],
     }
     path = "/admin/api/2026-10/graphql.json"
-    said = shop._unmetered(Request(method="POST", path=path, headers=headers, body=body))
+    said = shop.reach(Request(method="POST", path=path, headers=headers, body=body))
     found = json.loads(said.body)
     assert "errors" not in found, found
     for payload in found["data"].values():
@@ -254,10 +207,6 @@ def _joined(sandbox: Sandbox, id: str, names: Mapping[str, str]) -> dict[str, An
 
 # -- what goes wrong with answers
 
-#: What every transport may do to an answer.
-FAULTS = tuple(
-    each for each in Fault if each not in (Fault.REORDERED, Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
-)
 #: Nothing was done: an error of the whole request, a throttle, a token that ended.
 BEFORE = ("internal", "throttled", "busy", "expired")
 #: It was done, or will be in a moment.
@@ -268,8 +217,10 @@ _HTML = {"content-type": "text/html; charset=utf-8"}
 _STATUS = (500, 502, 503, 504, 520, 524)
 
 
-class Nemesis:
-    """Stands before a shop: answers are spoiled, or come in the shop's place, by chance."""
+class Nemesis(platforms.Nemesis):
+    """Spoils a Shopify shop's answers, and sees that stock is set with keys."""
+
+    gone = Response(status=504, headers=_HTML, body=_PAGE)
 
     def __init__(
         self,
@@ -277,41 +228,32 @@ class Nemesis:
         seed: int,
         rate: float,
         kinds: Sequence[str] = KINDS,
-        answer: Callable[[Request], Response] | None = None,
+        answer: Handler | None = None,
+        keys: dict[str, str] | None = None,
     ) -> None:
-        """Spoil a share of the answers, in these ways, by chance that can be repeated."""
-        self.shop, self.seed, self.rate, self.kinds = shop, seed, rate, kinds
-        self.answer = answer or shop.sandbox
-        self.hits, self._seen = Counter[str](), Counter[str]()
-        self.keys: dict[str, str] = {}
-        """What came with each idempotency key."""
-        self._todo: list[tuple[float, Request]] = []
-        self._lock = Lock()
+        """Spoil a share of the answers; `keys` has what came with each idempotency key so far."""
+        super().__init__(shop, seed, rate, kinds, answer)
+        self.keys = {} if keys is None else keys
 
-    def __call__(self, request: Request) -> Response:
-        """Return the shop's answer, or what arrives in its place."""
-        with self._lock:
-            self.work()
-            place = operation(request)
-            self._watch(place, request)
-            self._seen[place] += 1
-            dice = random.Random(f"{self.seed} {place} {self._seen[place]}")
-            kind = dice.choice(self.kinds) if dice.random() < _share(self.rate, request) else ""
-            self.hits[kind] += 1
-            if kind in BEFORE:
-                return self._stopped(kind)
-            if kind == "later" and request.kind.mutates:
-                self._todo.append((self.shop.clock.time() + dice.choice((0.2, 1, 3)), request))
-                return Response(status=504, headers=_HTML, body=_PAGE)
+    def place(self, request: Request) -> str:
+        """Return the operation; what it sends is looked at."""
+        place = operation(request)
+        self._watch(place, request)
+        return place
+
+    def share(self, request: Request) -> float:
+        """Return how many of such requests are hit."""
+        return _share(self.rate, request)
+
+    def later(self, request: Request, dice: random.Random) -> Iterable[tuple[float, Request]]:
+        """Yield the request, and in how many seconds it is done."""
+        yield dice.choice((0.2, 1, 3, 8, 30, 120)), request
+
+    def said(self, request: Request, kind: str, dice: random.Random) -> Response:
+        """Return an answer spoiled in one way, or what comes in the place of work."""
+        if kind in BEFORE:
+            return self._stopped(kind)
         return _spoiled(kind, dice, request, self.answer(request))
-
-    def work(self, *, all: bool = False) -> None:
-        """Do what the shop has come to by now, or all that is left."""
-        now = self.shop.clock.time()
-        due = [each for each in self._todo if all or each[0] <= now]
-        self._todo = [each for each in self._todo if each not in due]
-        for _, request in sorted(due, key=lambda each: each[0]):
-            self.shop._unmetered(request)
 
     def _stopped(self, kind: str) -> Response:
         if kind == "busy":

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from storebridge.engine import HandlerTransport
 from storebridge.flow import Request, Response
 from storebridge.plan import Plan, PlannedChange
 from storebridge.testing import Fault, Killed, at
@@ -178,11 +177,7 @@ def edits_meanwhile(folder: Path, rounds: int) -> int:
     for seed in range(rounds):
         with Edited(folder / str(seed), seed) as edited:
             edited.moment = edited.chance.randrange(3, 12)
-            with (
-                edited.shop.open(inner=HandlerTransport(edited)) as store,
-                Plan.open(edited.plan) as plan,
-            ):
-                plan.apply(store)
+            edited.shop.apply(edited.plan, network=edited)
             edited.check()
             total += edited.edits
     return total

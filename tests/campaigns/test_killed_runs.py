@@ -6,8 +6,6 @@ old run but the plan's file. In processes of their own, over HTTP, the dying is 
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import shutil
 import subprocess
@@ -30,9 +28,9 @@ from storebridge.store.base import Opening
 from storebridge.testing import Fault, Killed, VirtualClock, at
 from storebridge.testing.faults import Plan as Faults
 from tests.campaigns.rig import Shop, catalogue, check, docs, template
+from tests.kill_child import Child, Edge
 
 DEATHS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
-CHILD = Path(__file__).parent.parent / "kill_child.py"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 
 
@@ -168,15 +166,8 @@ class Platform:
         shutil.rmtree(self.folder / "state")
         return Path(shutil.copy(self.folder / "fresh.plan", self.folder / "apply.plan"))
 
-    def start(self, plan: Path, *command: str) -> subprocess.Popen[str]:
-        arguments = [plan, f"{self.name}+{self.url}", self.folder / "state", *command]
-        return subprocess.Popen(
-            [sys.executable, str(CHILD), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "KILL_CHILD_KEYS": json.dumps(self.keys)},
-        )
+    def start(self, plan: Path, edge: Edge | None = None) -> Child:
+        return Child(plan, f"{self.name}+{self.url}", self.folder / "state", edge, self.keys)
 
     def finish(self, plan: Path) -> dict[str, Any]:
         """Apply once more and return what is on the platform then."""
@@ -185,18 +176,12 @@ class Platform:
         assert report.ok, list(report.items("failed", "skipped", "unknown"))
         return self.docs()
 
-    def edges(self) -> tuple[list[tuple[str, str, str]], float, dict[str, Any]]:
+    def edges(self) -> tuple[list[Edge], float, dict[str, Any]]:
         """Return the edges that an undisturbed run passes, how long it takes and how it ends."""
         plan, started = self.reset(), time.monotonic()
-        out, errors = (child := self.start(plan, "count")).communicate(timeout=120)
-        assert child.returncode == 0, errors
-        passed = [
-            (edge, side, str(number))
-            for edge, count in json.loads(out).items()
-            for side in ("before", "after")
-            for number in range(1, count + 1)
-        ]
-        return passed, time.monotonic() - started, self.docs()
+        child = self.start(plan)
+        assert child.end() == 0, child.errors
+        return child.edges(), time.monotonic() - started, self.docs()
 
 
 def kill_children(platform: Platform, edges: int | None, moments: int) -> None:
@@ -205,18 +190,15 @@ def kill_children(platform: Platform, edges: int | None, moments: int) -> None:
     try:
         places, whole, end = platform.edges()
         for place in places if edges is None else chance.sample(places, edges):
-            child = platform.start(plan := platform.reset(), *place)
-            _, errors = child.communicate(timeout=120)
-            assert child.returncode == -9, f"{place}: {errors}"
+            child = platform.start(plan := platform.reset(), place)
+            assert child.end() == -9, f"{place}: {child.errors}"
             assert platform.finish(plan) == end, place
         for _ in range(moments):
             share, killed = chance.uniform(0.4, 1), False
             while not killed:  # one that ended before its moment was not killed: sooner, then
                 child = platform.start(plan := platform.reset())
                 time.sleep(share * whole)
-                child.kill()
-                child.communicate()
-                killed = child.returncode == -9
+                killed = child.kill() == -9
                 assert platform.finish(plan) == end, share * whole
                 assert share > 0.01, "no run can be killed before its end"
                 share *= 0.7

@@ -14,12 +14,8 @@ from pathlib import Path
 import pytest
 
 from storebridge.models import Record
-from storebridge.testing import Fault, seeded
-from tests.campaigns.rig import Shop, catalogue, docs, product, settle
-
-FAULTS = tuple(
-    each for each in Fault if each not in (Fault.REORDERED, Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
-)
+from storebridge.testing import seeded
+from tests.campaigns.rig import FAULTS, Shop, catalogue, docs, product, settle, until
 
 
 def wanted(seed: int, products: int) -> list[Record]:
@@ -50,9 +46,8 @@ def test_a_plan_survives_lost_answers(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_plans_survive_ten_thousand_lost_answers(tmp_path: Path) -> None:
-    faults, seed = 0, 100
-    while faults < 10_000:
-        seed += 1
+    def one(folder: Path, seed: int) -> int:
         products = 70 if seed % 10 == 0 else 20  # more than one batch: several threads
-        faults += campaign(tmp_path / str(seed), seed, products, rate=(0.2, 0.3, 0.45)[seed % 3])
-        shutil.rmtree(tmp_path / str(seed))
+        return campaign(folder, seed, products, rate=(0.2, 0.3, 0.45)[seed % 3])
+
+    until(10_000, tmp_path, one)

@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 
 import storebridge
-from storebridge.engine import HandlerTransport
 from storebridge.flow import Request, Response
 from storebridge.models import (
     InventoryLevel,
@@ -183,8 +182,7 @@ def test_what_is_accepted_but_different_is_told(tmp_path: Path) -> None:
                 request = replace(request, body=b'{"vendor": "MAKER 2"}')
             return shop.sandbox(request)
 
-        with shop.open(inner=HandlerTransport(network)) as store, Plan.open(plan) as opened:
-            report = opened.apply(store)
+        report = shop.apply(plan, network=network)
         assert (report.counts["applied"], report.counts["failed"]) == (3, 1)
         [told] = report.items("failed")
         assert (told.label, told.cause) == ("p-2", "differs")

@@ -1,17 +1,15 @@
-"""Answers that are no answers, and answers of a schema that moved on.
+"""Answers that are no answers.
 
 Each operation of a run gets each malformed body once: only errors of ours come out, a write is in
-doubt and no more, and the same command ends it. New fields and values change nothing; what can't
-be read is an error, never a hole.
+doubt and no more, and the same command ends it. Answers of a schema that moved on are in
+`test_shopify_drift`.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import re
 import shutil
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +17,6 @@ from typing import Any
 
 import pytest
 
-from storebridge.adapter import Query
-from storebridge.engine import HandlerTransport
 from storebridge.errors import StorebridgeError
 from storebridge.flow import Request, Response
 from storebridge.models import Media, Product, Record
@@ -100,7 +96,7 @@ class Plain:
         with ShopifyShop(self.folder / str(self.rounds), self.shop.sandbox) as shop:
             plan, network = self._copy(shop), Once(shop, name, shape)
             with suppress(StorebridgeError):
-                shop.apply_by(plan, network)
+                shop.apply(plan, network=network)
             assert network.hit, where
             check(shop, plan)
             with suppress(StorebridgeError):
@@ -140,117 +136,3 @@ def test_malformed_answers_are_errors_of_ours(tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_each_malformed_answer_to_each_operation(tmp_path: Path) -> None:
     assert survive(tmp_path, share=1.0) > 500
-
-
-# -- a schema that moved on
-
-
-class Moved:
-    """Reads a shop whose answers are another version's: one place of each is changed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.shop = ShopifyShop(folder, page_size=3)
-        self.shop.fill(catalogue(3, 4))
-        variants = [doc["id"] for doc in self.shop.sandbox.all("ProductVariant")]
-        self.shop.sandbox.sell([(variants[0], 2)], email="a@example.com")
-        self.change: Any = None
-        self.store = self.shop.open(inner=HandlerTransport(self._answer))
-        self.plain = {kind: self.read(kind) for kind in KINDS}
-
-    def read(self, kind: str) -> Sequence[Record]:
-        """Return the first page of a kind."""
-        records = self.store.adapter.records(kind)
-        page = self.store.engine.run(records.page(Query(), ""))
-        return tuple(page.records)
-
-    def _answer(self, request: Request) -> Response:
-        said = self.shop._unmetered(request)
-        if self.change is None:
-            return said
-        found = json.loads(said.body)
-        self.change(found["data"])
-        return replace(said, body=json.dumps(found).encode())
-
-
-KINDS = ("collection", "customer", "order", "product")
-
-
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each place of a document: what holds it, and its name there."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, each in list(pairs):
-        yield value, key
-        if isinstance(each, dict | list):
-            yield from _places(each)
-
-
-def _grown(data: Any, _: random.Random) -> None:
-    """Add a field to every object."""
-    for holder, key in list(_places(data)):
-        if isinstance(holder[key], dict):
-            holder[key]["newField"] = {"deep": [1, None]}
-
-
-def _renamed(data: Any, chance: random.Random) -> None:
-    """Give one enum a value that nobody knows."""
-    words = [(h, k) for h, k in _places(data) if _is_word(h[k])]
-    if words:
-        holder, key = chance.choice(words)
-        holder[key] = "BRAND_NEW"
-
-
-def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch("[A-Z_]{4,}", value) is not None
-
-
-def _broken(data: Any, chance: random.Random) -> None:
-    """Make one place null, take it out, or give it another type."""
-    holder, key = chance.choice(list(_places(data)))
-    value: Any = chance.choice((None, 7, "text", [], {}, True, "missing"))
-    if value == "missing" and isinstance(holder, dict):
-        del holder[key]
-    else:
-        holder[key] = value
-
-
-def drift(folder: Path, rounds: int) -> tuple[int, int]:
-    """Change answers by chance; return how many were read, and how many were refused."""
-    moved, chance = Moved(folder), random.Random("drift")
-    read = refused = 0
-    for _ in range(rounds):
-        kind = chance.choice(KINDS)
-        moved.change = lambda data: _broken(data, chance)
-        try:
-            moved.read(kind)
-            read += 1
-        except StorebridgeError:
-            refused += 1
-    moved.store.close()
-    moved.shop.sandbox.close()
-    return read, refused
-
-
-def test_new_fields_change_nothing_and_new_words_are_kept(tmp_path: Path) -> None:
-    moved, chance = Moved(tmp_path), random.Random("words")
-    for kind in KINDS:
-        moved.change = lambda data: _grown(data, chance)
-        assert moved.read(kind) == moved.plain[kind]
-        moved.change = lambda data: _renamed(data, chance)
-        for _ in range(6):
-            assert len(moved.read(kind)) == len(moved.plain[kind])
-    moved.change = lambda data: [
-        holder.update(status="BRAND_NEW") for holder, key in _places(data) if key == "status"
-    ]
-    assert {each.status for each in moved.read("product")} == {"brand_new"}  # type: ignore[attr-defined]
-    moved.store.close()
-
-
-def test_what_cannot_be_read_is_an_error_of_ours(tmp_path: Path) -> None:
-    read, refused = drift(tmp_path, rounds=40)
-    assert read
-    assert refused > 10
-
-
-@pytest.mark.soak
-def test_what_cannot_be_read_is_an_error_of_ours_twenty_thousand_times(tmp_path: Path) -> None:
-    assert sum(drift(tmp_path, rounds=20_000)) == 20_000

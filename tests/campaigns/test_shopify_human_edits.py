@@ -204,7 +204,7 @@ def edits_meanwhile(folder: Path, rounds: int, products: int) -> Counter[str]:
     for seed in range(rounds):
         with Edited(folder / str(seed), seed, products) as edited:
             edited.moment = edited.chance.randrange(2, 2 + products)
-            edited.shop.apply_by(edited.plan, edited)
+            edited.shop.apply(edited.plan, network=edited)
             edited.check()
             total += edited.edits
     return total
@@ -268,7 +268,7 @@ def test_stock_that_was_sold_in_the_last_moment_is_not_put_back(tmp_path: Path) 
             return shop.sandbox(request)
 
         sold: list[int] = []
-        report = shop.apply_by(plan, network)
+        report = shop.apply(plan, network=network)
         assert sold
         [left] = report.items("failed", "skipped")
         assert (left.label, left.cause) == ("t-0", "conflict")
@@ -292,6 +292,6 @@ def test_a_variant_that_was_added_in_the_last_moment_stays(tmp_path: Path) -> No
             return shop.sandbox(request)
 
         added: list[int] = []
-        assert shop.apply_by(plan, network).ok
+        assert shop.apply(plan, network=network).ok
         names = [name for name in docs(shop.sandbox) if name.startswith("ProductVariant")]
         assert len(names) == 4

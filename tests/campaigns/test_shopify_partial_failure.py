@@ -151,7 +151,7 @@ def campaign(folder: Path, seed: int, products: int, rate: float) -> tuple[int, 
         shop.fill(tee(f"t-{number}") for number in range(products))
         plan = shop.plan(wanted(seed, products))
         network = Refusing(shop, seed, rate)
-        report = shop.apply_by(plan, network)
+        report = shop.apply(plan, network=network)
         counts = check(shop, plan)
         failed = list(report.items("failed"))
         assert counts["unknown"] == counts["open"] == 0, counts

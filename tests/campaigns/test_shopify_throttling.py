@@ -101,7 +101,7 @@ def throttled(folder: Path, seed: int, products: int, **how: float) -> tuple[Net
             busy.sandbox.buckets.clear()
             busy.sandbox.bucket("fixed").available = LEFT
             began, network = busy.clock.elapsed, Network(busy, seed, **how)
-            busy.apply_by(copy, network)
+            busy.apply(copy, network=network)
             counts = check(busy, copy)
             assert counts["applied"] == sum(counts.values()), counts
             assert network.early == 0, "asked before it was time"
@@ -164,7 +164,7 @@ def test_a_throttle_that_never_clears_fails_its_item_alone(tmp_path: Path) -> No
                 return answer(429, {"errors": "Too Many Requests"}, retry_after="20.0")
             return shop.sandbox(request)
 
-        report = shop.apply_by(plan, network)
+        report = shop.apply(plan, network=network)
         check(shop, plan)
         [stuck] = report.items("failed")
         assert (stuck.label, stuck.cause, stuck.http_status) == ("t-3", "throttled", 429)

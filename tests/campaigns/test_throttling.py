@@ -18,7 +18,6 @@ import pytest
 from storebridge.engine import EngineOptions, HandlerTransport
 from storebridge.errors import RateLimited
 from storebridge.flow import Request, Response
-from storebridge.plan import Plan
 from storebridge.testing.faults import THROTTLES
 from tests.campaigns.rig import Shop, catalogue, check, docs
 
@@ -71,11 +70,7 @@ class Throttle:
 
     def apply(self, plan: Path) -> None:
         """Apply a plan through this network."""
-        with (
-            self.shop.open(inner=HandlerTransport(self)) as store,
-            Plan.open(plan) as opened,
-        ):
-            opened.apply(store)
+        self.shop.apply(plan, network=self)
 
 
 def throttled(folder: Path, seed: int, products: int, **how: float) -> tuple[Throttle, float]:
@@ -149,8 +144,7 @@ def test_a_throttle_that_never_clears_fails_its_item_alone(tmp_path: Path) -> No
                 return Response(status=429, headers={"retry-after": "20"})
             return shop.sandbox(request)
 
-        with shop.open(inner=HandlerTransport(network)) as store, Plan.open(plan) as opened:
-            report = opened.apply(store)
+        report = shop.apply(plan, network=network)
         check(shop, plan)
         [stuck] = report.items("failed")
         assert (stuck.label, stuck.cause, stuck.http_status) == ("p-3", "throttled", 429)
@@ -183,11 +177,7 @@ def test_a_store_that_only_throttles_ends_in_bounded_time(tmp_path: Path) -> Non
     with Shop(tmp_path) as shop:
         plan = shop.plan(catalogue(4, 2))
         refusal = Response(status=429, headers={"retry-after": "30"})
-        with (
-            shop.open(inner=HandlerTransport(lambda _: refusal)) as store,
-            Plan.open(plan) as opened,
-            pytest.raises(RateLimited),
-        ):
-            opened.apply(store)
+        with pytest.raises(RateLimited):
+            shop.apply(plan, network=lambda _: refusal)
         assert shop.clock.elapsed <= PATIENCE
         assert docs(shop.sandbox) == {}

@@ -22,9 +22,9 @@ import pytest
 import storebridge
 from storebridge.models import Product, Record, Variant
 from storebridge.plan import Plan
+from tests.kill_child import Child
 from tests.records import euro
 
-CHILD = Path(__file__).parent.parent / "kill_child.py"
 #: The command line, loaded before it waits for the start.
 RUNNER = """
 import sys, time, pathlib
@@ -112,10 +112,9 @@ class Races:
     def killed_holder(self) -> None:
         """Kill a run that holds the store, and see its lock left behind."""
         self.reset()
-        arguments = [str(self.folder / "one.plan"), self._store, str(self.folder / "state")]
-        edge = ["put_outcomes", "before", "1"]
-        command = [sys.executable, str(CHILD), *arguments, *edge]
-        assert subprocess.run(command, check=False, timeout=60).returncode == -9
+        edge = ("put_outcomes", "before", 1)
+        child = Child(self.folder / "one.plan", self._store, self.folder / "state", edge)
+        assert child.end() == -9, child.errors
         [state] = (self.folder / "state").glob("*.sqlite")
         with closing(sqlite3.connect(state)) as db:
             [(held,)] = db.execute("SELECT COUNT(*) FROM lock WHERE name = 'apply'")

@@ -6,20 +6,15 @@ same records again, as a script does.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from storebridge.engine import HandlerTransport
-from storebridge.errors import StorebridgeError
-from storebridge.flow import Outcome
 from storebridge.models import Product
 from storebridge.testing import Fault, seeded
-from tests.campaigns.test_woocommerce_lost_answers import FAULTS
+from tests.campaigns.platforms import given
+from tests.campaigns.rig import FAULTS, until
 from tests.campaigns.woocommerce import CATEGORIES, Nemesis, WooShop, catalogue, docs
-
-_DONE = ("applied", "unchanged")
 
 
 def wanted(seed: int, products: int) -> list[Product]:
@@ -31,19 +26,15 @@ def wanted(seed: int, products: int) -> list[Product]:
 
 def campaign(folder: Path, seed: int, products: int, rate: float) -> int:
     """Write directly until all is there; return how many records were given."""
-    source, given = wanted(seed, products), 0
+    source = wanted(seed, products)
     with WooShop(folder, batch_size=4) as shop:
         shop.fill(each for each in catalogue(seed, 0))
-        rest = source
-        for number in range(40):
-            verb = "create" if number == 0 else "upsert"
-            outcomes = _write(shop, rest, verb, 1000 * seed + number, rate)
-            given += len(rest)
-            rest = [r for r, o in zip(rest, outcomes, strict=True) if str(o.status) not in _DONE]
-            if not rest:
-                break
-            shop.clock.advance(600)
-        assert not rest, [(o.change, o.message) for o in outcomes]
+        count = given(
+            shop,
+            source,
+            lambda run: seeded(1000 * seed + run, rate / 2, FAULTS),
+            lambda run: Nemesis(shop, 1000 * seed + run, rate / 2),
+        )
         found = docs(shop.sandbox)  # no two of a kind
         slugs = {name.partition(" ")[2] for name in found if name.startswith("product ")}
         assert slugs == {each.handle for each in source}
@@ -53,33 +44,7 @@ def campaign(folder: Path, seed: int, products: int, rate: float) -> int:
         with shop.open() as store:
             again = list(store.products.upsert_many(source))
         assert {str(o.status) for o in again} == {"unchanged"}, again
-    return given
-
-
-def _write(
-    shop: WooShop, source: list[Product], verb: str, seed: int, rate: float
-) -> list[Outcome]:
-    """Give records once, and hold each answer against the shop."""
-    nemesis = Nemesis(shop, seed, rate / 2)
-    faults = seeded(seed, rate / 2, FAULTS)
-    with shop.open(faults, HandlerTransport(nemesis)) as store:
-        try:
-            outcomes = list(getattr(store.products, f"{verb}_many")(source))
-        except StorebridgeError as error:
-            outcomes = [Outcome.failure(each.handle, error) for each in source]
-    nemesis.work(all=True)
-    assert not nemesis.overlaps
-    live = {r.handle: r for r in shop.live().values() if isinstance(r, Product)}
-    assert len(outcomes) == len(source)
-    for record, outcome in zip(source, outcomes, strict=True):
-        where = f"{verb} {record.handle}: {outcome}"
-        if str(outcome.status) in _DONE:
-            assert not shop.lacks(record, live[record.handle]), where
-        else:
-            assert outcome.cause, where
-            assert outcome.message, where
-            assert outcome.remedy or outcome.status == "unknown", where
-    return outcomes
+    return count
 
 
 def test_direct_writes_survive_lost_answers(tmp_path: Path) -> None:
@@ -88,11 +53,10 @@ def test_direct_writes_survive_lost_answers(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_thousands_of_direct_writes_survive_lost_answers(tmp_path: Path) -> None:
-    given, seed = 0, 100
-    while given < 3_000:
-        seed += 1
-        given += campaign(tmp_path / str(seed), seed, 40, (0.2, 0.4, 0.6)[seed % 3])
-        shutil.rmtree(tmp_path / str(seed))
+    def one(folder: Path, seed: int) -> int:
+        return campaign(folder, seed, 40, (0.2, 0.4, 0.6)[seed % 3])
+
+    until(3_000, tmp_path, one)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.CUT, Fault.EMPTY, Fault.BROKEN_AFTER])

@@ -8,23 +8,16 @@ after each run what it claims is held against the shop's own tables.
 from __future__ import annotations
 
 import random
-import shutil
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from storebridge.engine import HandlerTransport
-from storebridge.errors import StorebridgeError
 from storebridge.models import Product, Record
-from storebridge.plan import Plan
-from storebridge.testing import Fault, seeded
-from tests.campaigns.rig import check, finished, unsynced
-from tests.campaigns.woocommerce import Nemesis, WooShop, catalogue, docs, product
+from storebridge.testing import seeded
+from tests.campaigns.platforms import survived
+from tests.campaigns.rig import FAULTS, until
+from tests.campaigns.woocommerce import Nemesis, WooShop, catalogue, product
 
-FAULTS = tuple(
-    each for each in Fault if each not in (Fault.REORDERED, Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
-)
 #: What is not in the source is deleted.
 ALL = {"where": "title != ''", "absent": "delete"}
 
@@ -50,39 +43,16 @@ def campaign(folder: Path, seed: int, products: int, rate: float) -> int:
         plain.fill(catalogue(seed, products))
         plan = plain.plan(wanted(seed, products), **ALL)
         with WooShop(folder / "faulty", plain.sandbox, **few) as faulty:
-            copy = Path(shutil.copy(plan, faulty.folder))
-            report = plain.apply(plan)
-            assert report.ok, list(report.items("failed", "unknown"))[:3]
-            settle(faulty, copy, seed, rate)
-            one, other = docs(faulty.sandbox), docs(plain.sandbox)
-            differs = [name for name in {*one, *other} if one.get(name) != other.get(name)]
-            assert not differs, f"seed {seed}: {differs}"
+            operations = survived(
+                plain,
+                faulty,
+                plan,
+                lambda run: seeded(1000 * seed + run, rate / 2, FAULTS),
+                lambda run: Nemesis(faulty, 1000 * seed + run, rate / 2),
+            )
             again = faulty.planned(wanted(seed, products), **ALL)
             assert not again, f"seed {seed}, a second plan: {again}"
-            return report.planned
-
-
-def settle(shop: WooShop, plan: Path, seed: int, rate: float, rounds: int = 40) -> None:
-    """Apply a plan through faults again and again until all of it is done."""
-    for number in range(rounds):
-        done, start = finished(plan), len(shop.history)
-        nemesis = Nemesis(shop, 1000 * seed + number, rate / 2)
-        with suppress(StorebridgeError):  # a read that failed ends a run; the next one goes on
-            faults = seeded(1000 * seed + number, rate / 2, FAULTS)
-            with shop.open(faults, HandlerTransport(nemesis)) as store, Plan.open(plan) as opened:
-                unsynced(opened)
-                opened.apply(store, retry_failed=True)
-        for exchange in shop.history[start:]:
-            assert done.isdisjoint(exchange.request.covers), "what was finished was sent again"
-        nemesis.work(all=True)
-        assert not nemesis.overlaps
-        counts = check(shop, plan)
-        if counts["applied"] + counts["unchanged"] == sum(counts.values()):
-            return
-        shop.clock.advance(600)
-    with Plan.open(plan) as opened:
-        left = [str(item) for item in opened.report().items("failed", "skipped", "unknown")]
-    raise AssertionError(f"not done after {rounds} runs: {counts} {left[:5]}")
+            return operations
 
 
 def test_a_plan_survives_lost_answers(tmp_path: Path) -> None:
@@ -91,9 +61,7 @@ def test_a_plan_survives_lost_answers(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_ten_thousand_operations_survive_lost_answers(tmp_path: Path) -> None:
-    operations, seed = 0, 100
-    while operations < 10_000:
-        seed += 1
-        rate = (0.2, 0.3, 0.5)[seed % 3]
-        operations += campaign(tmp_path / str(seed), seed, 70 if seed % 5 == 0 else 20, rate)
-        shutil.rmtree(tmp_path / str(seed))
+    def one(folder: Path, seed: int) -> int:
+        return campaign(folder, seed, 70 if seed % 5 == 0 else 20, (0.2, 0.3, 0.5)[seed % 3])
+
+    until(10_000, tmp_path, one)

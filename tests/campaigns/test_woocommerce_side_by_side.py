@@ -25,7 +25,7 @@ from storebridge.store import AsyncStore, Store
 from storebridge.store.base import Opening
 from storebridge.testing import Canaries
 from storebridge.testing.sandbox import header
-from storebridge_woocommerce.auth import basic
+from storebridge_woocommerce.access import basic
 from storebridge_woocommerce.sandbox import create, settings
 from tests.campaigns.test_woocommerce_rivals import shirt
 from tests.campaigns.woocommerce import WooShop, adapter, usd

@@ -8,17 +8,12 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from storebridge.adapter import Query
-from storebridge.compare import diff
-from storebridge.engine import Engine, HandlerTransport, Transport
 from storebridge.flow import Request, Response
 from storebridge.models import (
     Attribute,
@@ -34,13 +29,11 @@ from storebridge.models import (
     Variant,
     Weight,
 )
-from storebridge.plan import Plan
-from storebridge.store import Store
-from storebridge.testing import VirtualClock
-from storebridge.testing.faults import Plan as Faults
 from storebridge_woocommerce import WooCommerceAdapter, WooCommerceSettings
 from storebridge_woocommerce.sandbox import Sandbox, create, settings
-from tests.campaigns.rig import Shop
+from tests.campaigns import platforms
+from tests.campaigns.platforms import PlatformShop
+from tests.campaigns.rig import Handler
 
 __all__ = ["AFTER", "Nemesis", "WooShop", "adapter", "catalogue", "docs", "product", "usd"]
 
@@ -62,15 +55,11 @@ def usd(text: str) -> Money:
     return Money(text, "USD")
 
 
-class WooShop(Shop):
+class WooShop(PlatformShop):
     """A WooCommerce shop in this process."""
 
     sandbox: Sandbox
-
-    def __init__(self, folder: Path, sandbox: Any = None, **values: Any) -> None:
-        """Stand a shop up; `values` are settings of its adapter."""
-        self.values = values
-        super().__init__(folder, sandbox)
+    kinds = ("collection", "product")
 
     def new_sandbox(self) -> Sandbox:
         """Return an empty shop on the clock of the campaign."""
@@ -80,48 +69,9 @@ class WooShop(Shop):
         """Return a new adapter of the shop."""
         return adapter(**self.values)
 
-    def open(self, faults: Faults | None = None, inner: Transport | None = None) -> Store:
-        """Return a new store object; the shop is asked for its facts past every fault."""
-        store = super().open(faults, inner)
-        site = getattr(store.adapter, "_site")  # noqa: B009 - what the adapter keeps to itself
-        with Engine(
-            store.adapter, clock=VirtualClock(), transport=HandlerTransport(self.sandbox)
-        ) as engine:
-            engine.run(site.known())
-        return store
-
-    def live(self) -> dict[tuple[str, str], Record]:
-        """Return what is in the shop, past every fault, by kind and id."""
-        own = self.adapter()
-        found: dict[tuple[str, str], Record] = {}
-        with Engine(own, clock=VirtualClock(), transport=HandlerTransport(self.sandbox)) as engine:
-            for kind in ("collection", "product"):
-                cursor, first = "", True
-                while cursor or first:
-                    page = engine.run(own.records(kind).page(Query(), cursor))
-                    found.update(((kind, record.id), record) for record in page.records)
-                    cursor, first = page.cursor, False
-        self._known = own
-        return found
-
-    def lacks(self, desired: Record, record: Record) -> Mapping[str, Any]:
-        """Return the fields at which a record isn't as desired; new pictures by their texts."""
-        lacking = dict(diff(self._known.normalise(desired).without("media"), record).after)
-        if isinstance(desired, Product) and isinstance(record, Product):
-            there = {media.id: media.alt for media in record.media}
-            new = Counter(media.alt for media in desired.media if media.id not in there)
-            missing = new - Counter(there.values())
-            missing += Counter(m.alt for m in desired.media if there.get(m.id, m.alt) != m.alt)
-            lacking |= {"media": missing} if missing else {}
-        return lacking
-
-    def planned(self, source: Sequence[Record], **options: Any) -> list[str]:
-        """Return what a new plan would do, in words."""
-        path = self.plan(source, "again.plan", **options)
-        with Plan.open(path) as plan:
-            found = [f"{c.action} {c.part} {c.label}: {c.fields}" for c in plan.changes()]
-        path.unlink()
-        return found
+    def docs(self) -> dict[str, Any]:
+        """Return everything in the shop by name."""
+        return docs(self.sandbox)
 
 
 def docs(sandbox: Sandbox) -> dict[str, Any]:
@@ -162,8 +112,10 @@ _HTML = {"content-type": "text/html; charset=UTF-8"}
 _STATUS = (500, 502, 503, 504, 520, 524)
 
 
-class Nemesis:
-    """Stands before a shop: the work is done, or goes on after a 504, and the answer is spoiled."""
+class Nemesis(platforms.Nemesis):
+    """Spoils a WooCommerce shop's answers, and sees that no parent is written to twice at once."""
+
+    gone = Response(status=504, headers=_HTML, body=_PAGE)
 
     def __init__(
         self,
@@ -171,31 +123,40 @@ class Nemesis:
         seed: int,
         rate: float,
         kinds: Sequence[str] = AFTER,
-        answer: Callable[[Request], Response] | None = None,
+        answer: Handler | None = None,
     ) -> None:
         """Spoil a share of the answers, in these ways, by chance that can be repeated."""
-        self.shop, self.seed, self.rate, self.kinds = shop, seed, rate, kinds
-        self.answer = answer or shop.sandbox
-        self.hits, self._seen = Counter[str](), Counter[str]()
+        super().__init__(shop, seed, rate, kinds, answer)
         self._busy = Counter[str]()
         self.overlaps: list[str] = []
         """Parents whose variations two requests wrote at once."""
-        self._todo: list[tuple[float, Request]] = []
-        self._lock = Lock()
 
-    def __call__(self, request: Request) -> Response:
-        """Return the shop's answer, or what arrives in its place."""
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        assert not self.overlaps
+
+    def place(self, request: Request) -> str:
+        """Return the verb and the path."""
+        return f"{request.method} {request.path}"
+
+    def later(self, request: Request, dice: random.Random) -> Iterable[tuple[float, Request]]:
+        """Take a request to pieces that are done one after the other, from soon or later on."""
+        pace = dice.choice((0.05, 0.5, 2.0))
+        if not request.path.endswith("/batch"):
+            yield dice.choice((0, 2)) + pace, request
+            return
+        after = dice.choice((0, 2, 30, 200))
+        assert isinstance(request.body, bytes)
+        for verb, items in json.loads(request.body).items():
+            for item in items:
+                body = json.dumps({verb: [item]}).encode()
+                yield (after := after + pace), replace(request, body=body)
+
+    def said(self, request: Request, kind: str, dice: random.Random) -> Response:
+        """Return an answer spoiled in one way; what is written meanwhile counts as busy."""
+        place = self.place(request)
+        parent = place if place.endswith("/variations/batch") else ""
         with self._lock:
-            place = f"{request.method} {request.path}"
-            self._seen[place] += 1
-            dice = random.Random(f"{self.seed} {place} {self._seen[place]}")
-            kind = dice.choice(self.kinds) if dice.random() < self.rate else ""
-            self.hits[kind] += 1
-            self.work()
-            if kind == "later" and request.kind.mutates:
-                self._postpone(request, dice)
-                return Response(status=504, headers=_HTML, body=_PAGE)
-            parent = place if place.endswith("/variations/batch") else ""
             self.overlaps += [place] if self._busy[parent] and parent else []
             self._busy[parent] += 1
         try:
@@ -203,27 +164,6 @@ class Nemesis:
         finally:
             with self._lock:
                 self._busy[parent] -= 1
-
-    def work(self, *, all: bool = False) -> None:
-        """Do what PHP has come to by now, or all that is left."""
-        now = self.shop.clock.time()
-        due = [each for each in self._todo if all or each[0] <= now]
-        self._todo = [each for each in self._todo if each not in due]
-        for _, request in sorted(due, key=lambda each: each[0]):
-            self.shop.sandbox(request)
-
-    def _postpone(self, request: Request, dice: random.Random) -> None:
-        """Take a request to pieces that are done one after the other, from soon or later on."""
-        at, pace = self.shop.clock.time(), dice.choice((0.05, 0.5, 2.0))
-        if not request.path.endswith("/batch"):
-            self._todo.append((at + dice.choice((0, 2)) + pace, request))
-            return
-        at += dice.choice((0, 2, 30, 200))
-        assert isinstance(request.body, bytes)
-        for verb, items in json.loads(request.body).items():
-            for item in items:
-                body = json.dumps({verb: [item]}).encode()
-                self._todo.append((at := at + pace, replace(request, body=body)))
 
 
 def _spoiled(kind: str, dice: random.Random, said: Response) -> Response:

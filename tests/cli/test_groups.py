@@ -277,7 +277,7 @@ def test_a_report_of_all_hides_what_clients_must_not_see(cli: Cli) -> None:
     index.write_text(told, encoding="utf-8")
     cli("report", "a.plans", "-o", "open.html")
     assert Path("open.html").read_text(encoding="utf-8").count("4.44") > 1
-    cli("report", "a.plans", "-o", "all.html", "--hide", "cost,margin")
+    cli("report", "a.plans", "-o", "all.html", "--hide", "cost,custom.margin")
     page = Path("all.html").read_text(encoding="utf-8")
     assert "4.44" not in page
     assert "1 of 4 stores stopped early" in page

@@ -66,7 +66,7 @@ def test_show_html_is_that_page(cli: Cli, planned: str) -> None:
 
 def test_hidden_costs_are_not_in_a_report(cli: Cli, planned: str) -> None:
     cli("report", planned, "-o", "open.html")
-    cli("report", planned, "-o", "closed.html", "--hide", "cost, margin")
+    cli("report", planned, "-o", "closed.html", "--hide", "cost, custom.margin")
     costs = ("4.21 EUR", "4.33 EUR", "4.44 EUR")
     before = Path("open.html").read_text(encoding="utf-8")
     after = Path("closed.html").read_text(encoding="utf-8")
@@ -116,7 +116,7 @@ def test_wrong_words_are_told(cli: Cli, planned: str) -> None:
     assert ".html, .xlsx, .md" in cli("report", planned, "-o", "a.pdf", code=2)
     out = cli("report", planned, "--failed-rows", "f.csv", "--hide", "cost", code=2)
     assert "leave --hide out" in out
-    assert "there is no plan" in cli("report", "no.plan", code=5)
+    assert "there is no plan" in cli("report", "no.plan", code=3)
     Path("feed.csv").unlink()
     cli("apply", planned, "--state", "state", code=5)
     assert "--source" in cli("report", planned, "--failed-rows", "f.csv", code=3)

@@ -215,8 +215,9 @@ FAILURES: dict[str, tuple[Answer, int, int, type[Exception] | None]] = {
     "520": (Response(status=520), AGAIN, NEVER, errors.OutcomeUnknown),
     "524": (Response(status=524), AGAIN, NEVER, errors.OutcomeUnknown),
     "bomb": (BOMB, NEVER, NEVER, errors.OutcomeUnknown),
-    "HTML": (Response(status=200, body=b"<html>"), NEVER, NEVER, errors.OutcomeUnknown),
-    "half": (Response(status=201, body=b'{"id": '), NEVER, NEVER, errors.OutcomeUnknown),
+    "HTML": (Response(status=200, body=b"<html>"), AGAIN, NEVER, errors.OutcomeUnknown),
+    "half": (Response(status=201, body=b'{"id": '), AGAIN, NEVER, errors.OutcomeUnknown),
+    "no gzip": (errors.Unreadable("no valid gzip"), AGAIN, NEVER, errors.OutcomeUnknown),
     "303": (Response(status=303), NEVER, NEVER, errors.OutcomeUnknown),
     "301": (Response(status=301), NEVER, NEVER, errors.BadAnswer),
     "308": (Response(status=308), NEVER, NEVER, errors.BadAnswer),
@@ -279,6 +280,72 @@ def test_tries_are_few_and_the_last_error_tells_them(run):
     assert 1 < store.clock.elapsed < 10
     with pytest.raises(errors.Unavailable, match="cut off"):
         run(Probe(), Store(LOST), "run", one())
+
+
+def test_a_body_that_stays_unreadable_is_asked_for_twice_more(run):
+    store = Store(Response(status=200, body=b"<html>"))
+    with pytest.raises(errors.Unreadable, match=r"\(3 tries in \d+ s\)"):
+        run(Probe(), store, "run", one())
+    assert len(store.seen) == 3
+    assert store.clock.elapsed < 3
+    torn = Response(status=200, body=b"[")
+    store = Store(torn, torn, LOST, LOST, OK)  # other failures have tries of their own
+    assert run(Probe(), store, "run", one()).status == 200
+
+
+def test_an_answer_of_the_wrong_shape_is_not_asked_for_again(run):
+    class Strict(Probe):
+        def error(self, response: Response) -> errors.StorebridgeError | None:
+            return errors.BadAnswer("the answer is no object")
+
+    store = Store(OK)
+    with pytest.raises(errors.BadAnswer):
+        run(Strict(), store, "run", one())
+    assert len(store.seen) == 1
+
+
+def test_a_lost_answer_that_is_unreadable_takes_of_the_store_s_allowance(run):
+    def flow():
+        for _ in range(60):
+            with suppress(errors.Unreadable):
+                yield from one()
+
+    store = Store(Response(status=200, body=b"<html>"))
+    run(Probe(), store, "run", flow())
+    assert len(store.seen) == 60 + 50
+
+
+class Shaped(Probe):
+    """An adapter that knows where an answer is wrong."""
+
+    def misshapen(self, request: Request, response: Response) -> str:
+        return str(response.headers.get("x-odd", ""))
+
+
+def test_what_a_flow_can_t_read_is_named(run):
+    def flow():
+        first = yield from one()
+        yield from one()
+        return loads(first.body)["items"]
+
+    odd = Response(status=200, headers={"x-odd": "items[3].price"}, body=b"{}")
+    with pytest.raises(errors.BadAnswer, match=r"KeyError\), at items\[3\]\.price$") as raised:
+        run(Shaped(), Store(odd, OK), "run", flow())
+    assert raised.value.path == "items[3].price"
+    with pytest.raises(errors.BadAnswer) as raised:
+        run(Shaped(), Store(replace(odd, headers={}), OK), "run", flow())
+    assert raised.value.path == ""
+
+
+def test_what_an_adapter_says_of_the_place_stays(run):
+    def flow():
+        yield from one()
+        raise errors.BadAnswer("no line", remedy="Read again.").at("line 7")
+
+    odd = Response(status=200, headers={"x-odd": "items"}, body=b"{}")
+    with pytest.raises(errors.BadAnswer, match=r"^no line, at line 7 Read again\.$") as raised:
+        run(Shaped(), Store(odd), "run", flow())
+    assert (raised.value.path, raised.value.message) == ("line 7", "no line, at line 7")
 
 
 def test_each_try_is_prepared_anew_with_a_fresh_nonce(run):

@@ -19,6 +19,7 @@ from storebridge.models import (
     Discount,
     Location,
     Market,
+    MetafieldDefinition,
     Money,
     Order,
     Product,
@@ -71,6 +72,7 @@ EVERY_KIND: list[Record] = [
     Discount(codes=("TEN",), percentage=Decimal("10"), amount=None, starts_at=None),
     Review(product="handle:x", rating=Decimal("4.5"), replies=(Reply(body="Danke"),)),
     Redirect(path="/old", target="https://shop.example/new"),
+    MetafieldDefinition(metafield="custom.size", type="number_integer", validations={"max": "9"}),
 ]
 
 

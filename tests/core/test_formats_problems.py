@@ -333,3 +333,14 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     peak(100)  # fills the caches that all files share
     # 800 more products would hold over 15 MB; a file's own caches of amounts grow a little.
     assert peak(1200) - peak(400) < 1_500_000
+
+
+def test_what_many_rows_have_is_told_once() -> None:
+    rows = [Problem("no price", "Give one.", "a.csv", n, "Price", f"{n}") for n in range(2, 902)]
+    other = Problem("no title", "Give one.", "a.csv", 7, "Title")
+    lines = str(SourceError([*rows, other])).splitlines()
+    values = "'2', '3', '4', '5', '6'"
+    assert lines == [
+        f"a.csv, 900 rows (2, 3, 4, 5, 6, …), column 'Price': no price ({values}). Give one.",
+        "a.csv, row 7, column 'Title': no title. Give one.",
+    ]

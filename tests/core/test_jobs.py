@@ -168,6 +168,7 @@ def test_relative_paths_are_seen_from_the_job(job: Write) -> None:
         'pictures = "img"',
     )
     home = path.parent
+    (home / "img").mkdir()
     loaded = Job.load(path)
     assert loaded.output_for("") == home / "out" / "all.plans"
     assert loaded.state == home / "state"

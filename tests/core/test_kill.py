@@ -7,10 +7,8 @@ moments. The end state must be that of an undisturbed run: nothing lost, nothing
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -31,9 +29,9 @@ from storebridge.models import (
     Variant,
 )
 from storebridge.plan import Plan
+from tests.kill_child import Child, Edge
 from tests.records import euro
 
-CHILD = Path(__file__).parent.parent / "kill_child.py"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 
 
@@ -81,19 +79,8 @@ class Rig:
         shutil.copytree(self.fresh, work)
         return work
 
-    def start(self, work: Path, *command: str) -> subprocess.Popen[bytes]:
-        arguments = [work / "apply.plan", f"local:{work}/shop.db", work / "state", *command]
-        return subprocess.Popen(
-            [sys.executable, str(CHILD), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(CHILD.parent.parent)},
-        )
-
-    def run(self, work: Path, *command: str) -> tuple[int, str, str]:
-        child = self.start(work, *command)
-        out, err = child.communicate(timeout=120)
-        return child.returncode, out.decode(), err.decode()
+    def start(self, work: Path, edge: Edge | None = None) -> Child:
+        return Child(work / "apply.plan", f"local:{work}/shop.db", work / "state", edge)
 
     def end_state(self, work: Path) -> list[Any]:
         """Return everything in the store but times, and what the plan says of itself."""
@@ -110,8 +97,8 @@ class Rig:
 
     def finish(self, work: Path) -> list[Any]:
         """Run again, without faults, and return how it ended."""
-        code, _, errors = self.run(work)
-        assert code == 0, errors
+        child = self.start(work)
+        assert child.end() == 0, child.errors
         return self.end_state(work)
 
 
@@ -125,23 +112,17 @@ def undisturbed(rig: Rig) -> list[Any]:
     return rig.finish(rig.reset())
 
 
-def edges(rig: Rig) -> list[tuple[str, str, int]]:
+def edges(rig: Rig) -> list[Edge]:
     """Return every journal edge that an undisturbed run passes, before and after."""
-    code, out, errors = rig.run(rig.reset(), "count")
-    assert code == 0, errors
-    passages = json.loads(out)
-    return [
-        (edge, side, number)
-        for edge, count in passages.items()
-        for side in ("before", "after")
-        for number in range(1, count + 1)
-    ]
+    child = rig.start(rig.reset())
+    assert child.end() == 0, child.errors
+    return child.edges()
 
 
-def killed_at(rig: Rig, edge: str, side: str, number: int) -> Path:
+def killed_at(rig: Rig, edge: Edge) -> Path:
     work = rig.reset()
-    code, _, errors = rig.run(work, edge, side, str(number))
-    assert code == -9, f"{edge} {side} {number}: {code} {errors}"
+    child = rig.start(work, edge)
+    assert child.end() == -9, f"{edge}: {child.errors}"
     return work
 
 
@@ -149,41 +130,40 @@ def killed_after(rig: Rig, seconds: float, work: Path) -> bool:
     """Kill a run after some time; return whether it was still running."""
     child = rig.start(work)
     time.sleep(seconds)
-    child.kill()
-    child.communicate()
-    return child.returncode == -9
+    return child.kill() == -9
 
 
 def test_killed_at_some_edges(rig: Rig, undisturbed: list[Any]) -> None:
     for place in random.Random(7).sample(edges(rig), 3):
-        assert rig.finish(killed_at(rig, *place)) == undisturbed, place
+        assert rig.finish(killed_at(rig, place)) == undisturbed, place
 
 
 @pytest.mark.soak
 def test_killed_at_every_edge(rig: Rig, undisturbed: list[Any]) -> None:
     for place in edges(rig):
-        assert rig.finish(killed_at(rig, *place)) == undisturbed, place
+        assert rig.finish(killed_at(rig, place)) == undisturbed, place
 
 
 def test_killed_twice(rig: Rig, undisturbed: list[Any]) -> None:
-    work = killed_at(rig, "put_outcomes", "before", 1)
-    code, _, _ = rig.run(work, "put_outcomes", "before", "1")
-    assert code == -9
+    first = ("put_outcomes", "before", 1)
+    work = killed_at(rig, first)
+    assert rig.start(work, first).end() == -9
     assert rig.finish(work) == undisturbed
 
 
 def kill_at_random(rig: Rig, undisturbed: list[Any], rounds: int) -> None:
     """Kill so many runs at random moments between start and end of an undisturbed one."""
-    started = time.monotonic()
-    rig.run(rig.reset())
+    work, started = rig.reset(), time.monotonic()
+    assert rig.start(work).end() == 0
     whole = time.monotonic() - started
-    moments, hits = random.Random(11), 0
+    moments = random.Random(11)
     for number in range(rounds):
-        work = rig.reset()
-        moment = moments.uniform(0.3, 1.0) * whole
-        hits += killed_after(rig, moment, work)
-        assert rig.finish(work) == undisturbed, (number, moment)
-    assert hits > rounds // 3, "too few runs were killed before their end"
+        moment, killed = moments.uniform(0.3, 1.0) * whole, False
+        while not killed:  # one that ended before its moment was not killed: sooner, then
+            killed = killed_after(rig, moment, work := rig.reset())
+            assert rig.finish(work) == undisturbed, (number, moment)
+            assert moment > whole / 100, "no run can be killed before its end"
+            moment *= 0.7
 
 
 def test_killed_at_a_few_random_moments(rig: Rig, undisturbed: list[Any]) -> None:

@@ -159,6 +159,7 @@ def test_every_kind_has_a_word_and_keys() -> None:
     assert list(KINDS) == [
         "location",
         "market",
+        "metafield_definition",
         "category",
         "collection",
         "product",

@@ -201,10 +201,10 @@ def test_a_store_that_fails_stops_no_other(three: list[Store], monkeypatch: Any)
     assert [(s, f.message) for s, f in folder.failures()] == [
         ("berta", "the store is down for maintenance.")
     ]
-    assert folder.exit_code == 1
+    assert folder.exit_code == 3
     report = folder.apply(three)
-    assert [row.exit_code for row in report.rows] == [0, 1, 0]
-    assert report.exit_code == 1
+    assert [row.exit_code for row in report.rows] == [0, 3, 0]
+    assert report.exit_code == 3
     assert not report.ok
     assert "berta: the store is down" in str(report)
 

@@ -259,6 +259,15 @@ def test_signatures_of_bodies():
     assert not any(wire.hmac_matches(*case) for case in wrong)
 
 
+def test_one_secret_is_no_list_of_letters():
+    signed = {letter: hmac.digest(letter.encode(), b"{}", "sha256").hex() for letter in "ban"}
+    for mac in signed.values():
+        assert not wire.hmac_matches(b"{}", mac, "banana", encoding="hex")
+    assert wire.hmac_matches(b"{}", signed["a"], "a", encoding="hex")
+    empty = hmac.digest(b"", b"{}", "sha256").hex()
+    assert not any(wire.hmac_matches(b"{}", empty, each, encoding="hex") for each in ("", [""]))
+
+
 def test_secrets_are_redacted_in_every_encoding():
     secret = 'shpat_ab/c+9"x'
     raw = secret.encode()

@@ -1,8 +1,9 @@
 """The application: which commands there are, and what their errors come to.
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 configuration or access, 4 finished with failed,
-unknown or kept items, 5 refused (conflict, guard, strict, locked), 6 `plan --check` found
-changes, 130 interrupted. Of several stores the worst counts (`storebridge.errors.worst`).
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 what is named isn't there or can't be reached, 4
+finished with failed, unknown or kept items, 5 refused (conflict, guard, strict, locked), 6 `plan
+--check` found changes, 130 interrupted. Of several stores the worst counts
+(`storebridge.errors.worst`).
 """
 
 from __future__ import annotations
@@ -84,5 +85,11 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:  # who read our output has gone, `head` say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a disk that is full, a file that another user has
+        from storebridge.cli.output import show_error
+
+        file = f" {error.filename}" if error.filename else ""
+        show_error(StorebridgeError(f"can't read or write{file}: {error.strerror or error}"))
         return 1
     return result if isinstance(result, int) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -27,12 +28,21 @@ from storebridge.cli.common import (
     check_live,
     store_of,
 )
-from storebridge.cli.output import command, progress, say, write_json
+from storebridge.cli.output import command, moment, progress, say, write_json
 from storebridge.cli.plan import describe, make, next_steps, summary
 from storebridge.plan import OnConflict, Plan, Report
+from storebridge.plan.report import Item
 from storebridge.store import Store
 
 __all__ = ["apply", "push", "reviewed", "undo"]
+
+#: Digits of a digest that name one plan, as `storebridge.plan.apply.check_digest` asks for.
+_FEWEST_DIGITS = 12
+
+
+def _long_enough(_type: object, digest: str) -> None:
+    if 0 < len(digest.strip()) < _FEWEST_DIGITS:
+        raise ValueError(f"give its first {_FEWEST_DIGITS} digits at least")
 
 
 def apply(
@@ -52,7 +62,8 @@ def apply(
     digest: Annotated[
         str,
         Parameter(
-            help="Apply only what has this digest, which somebody else read; 12 digits will do."
+            help="Apply only what has this digest, which somebody else read; 12 digits will do.",
+            validator=_long_enough,
         ),
     ] = "",
     json: Json = False,
@@ -77,11 +88,15 @@ def apply(
         )
     with Plan.open(plan) as opened, store_of(opened, to, state) as store:
         check_live(store, live)
+        was_done = opened.is_done
         report = _applied(opened, store, on_conflict, retry_failed, wait, digest)
         if json:
             _write_report(report)
         else:
-            _show_report(report)
+            if was_done:
+                _say_done(report, store, opened.digest)
+            else:
+                _show_report(report)
             _hint(report, state, replanned=on_conflict == "replan")
         if report.conflicts and on_conflict == "replan":
             with opened.replan(_beside(plan, "again"), store) as again:
@@ -210,15 +225,30 @@ def _beside(plan: Path, word: str) -> Path:
 
 def _show_report(report: Report, most: int = 20) -> None:
     say((str(report), "bold"))
-    items = report.items("failed", "unknown", "skipped")
-    for number, item in enumerate(items):
-        if number == most:
-            say("  ... and more; see them with --json")
-            break
+    groups: dict[tuple[object, ...], tuple[Item, list[str]]] = {}
+    more = False
+    for item in report.items("failed", "unknown", "skipped"):
+        alike = (item.status, item.kind, item.label, item.origin, item.message, item.remedy)
+        if alike in groups or len(groups) < most:
+            groups.setdefault(alike, (item, []))[1].append(item.part)
+        else:
+            more = True
+    for item, parts in groups.values():
         style = "yellow" if item.status == "skipped" else "red"
         row = f" (row {item.origin})" if item.origin else ""
+        of = "" if parts == ["core"] else f"{', '.join(parts)} of "
         words = ". ".join(text.rstrip(".") for text in (item.message, item.remedy) if text)
-        say((f"  {item.status}", style), f" {item.kind} {item.label}{row}: {words}.")
+        say((f"  {item.status}", style), f" {of}{item.kind} {item.label}{row}: {words}.")
+    if more:
+        say("  ... and more; see them with --json")
+
+
+def _say_done(report: Report, store: Store, digest: str) -> None:
+    """Print that a plan was applied before, and when."""
+    times = (row.at for row in store.state.history() if row.digest == digest)
+    when = "".join(f" on {moment(at)}" for at in islice(times, 1))
+    counts = str(report).removeprefix(f"{report.store}: ")
+    say((f"{report.store}: nothing was left to do: {counts}{when}", "bold"))
 
 
 def _hint(report: Report, state: Path | None, replanned: bool = False) -> None:

@@ -81,7 +81,10 @@ def ask(
         stores = targets(texts) if texts else job.targets
         found = job.wanted(stores, _typed(planning, reading))
         texts = texts or list(job.to)
-        output = output or job.output_for("" if _is_group(texts) else called(stores[0]))
+        if output is None:
+            output = job.output_for("" if _is_group(texts) else called(stores[0]))
+            if output is not None:  # the job names it, so nobody has to make its folder
+                output.parent.mkdir(parents=True, exist_ok=True)
         state, jobs, confirmed = state or job.state, jobs or job.jobs, confirmed or job.live
         wait = wait or job.wait or 0.0
     elif texts:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, validators
 
 from storebridge import config
 from storebridge.cli.output import is_terminal, say
@@ -40,7 +40,12 @@ __all__ = [
 ]
 
 StateDir = Annotated[
-    Path | None, Parameter(name="--state", help="The folder of what is remembered per store.")
+    Path | None,
+    Parameter(
+        name="--state",
+        help="The folder of what is remembered per store; by default storebridge/state in your "
+        "own data folder (~/.local/share, ~/Library/Application Support, %LOCALAPPDATA%).",
+    ),
 ]
 StoreText = Annotated[str, Parameter(help="The store: a name, or a URL like local:shop.db.")]
 StoreTexts = Annotated[
@@ -69,7 +74,13 @@ Output = Annotated[
 ]
 Json = Annotated[bool, Parameter(help="Print JSON, for machines.", negative=())]
 Yes = Annotated[bool, Parameter(name=["-y", "--yes"], help="Don't ask.", negative=())]
-Wait = Annotated[float, Parameter(help="Seconds to wait while another plan is being applied.")]
+Wait = Annotated[
+    float,
+    Parameter(
+        help="Seconds to wait while another plan is being applied.",
+        validator=validators.Number(gte=0),
+    ),
+]
 Live = Annotated[
     str,
     Parameter(
@@ -81,6 +92,7 @@ SideBySide = Annotated[
     Parameter(
         name="--jobs",
         help="How many stores of a group are worked on side by side; 0 chooses.",
+        validator=validators.Number(gte=0),
     ),
 ]
 Planned = Annotated[
@@ -183,7 +195,10 @@ class Planning:
         str,
         Parameter(help="When the quantities were counted, or file: warns of what was sold since."),
     ] = ""
-    location: Annotated[str, Parameter(help="Where quantities without a location belong.")] = ""
+    location: Annotated[
+        str,
+        Parameter(help="Where quantities without a location belong; FROM=TO renames the source's."),
+    ] = ""
     match: Annotated[
         Literal["key", "id"],
         Parameter(help="id: ids count too, of a file of this store."),

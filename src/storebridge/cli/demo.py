@@ -45,6 +45,8 @@ def demo(
             f"The demo puts made-up products into a store, which {to} may have customers for. "
             "Use a sandbox, like sandbox:woocommerce, or local:shop.db."
         )
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UsageError(f"--folder {folder} is a file. Name a folder; a new one is made.")
     place = folder or Path(tempfile.mkdtemp(prefix="storebridge-demo-"))
     place.mkdir(parents=True, exist_ok=True)
     with _inside(place):

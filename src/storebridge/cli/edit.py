@@ -51,6 +51,7 @@ class What:
             "in the text. May be repeated.",
             negative=(),
             allow_leading_hyphen=True,
+            metavar="FIELD FIND NEW",
         ),
     ] = None
     regex: Annotated[

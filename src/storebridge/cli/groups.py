@@ -49,6 +49,8 @@ def plan(asked: Asked, *, json: bool, check: bool) -> int:
 def show(path: Path, *, json: bool, limit: int) -> int:
     """Show a folder: its stores, then the changes of each."""
     folder = PlanFolder.open(path)
+    for _, one in folder.plans():
+        one.check_seal()
     if json:
         _write_json(folder, changes=True)
         return 0
@@ -83,11 +85,14 @@ def apply(
     if digest:
         check_digest(folder.digest, digest, path)
     _check_live(folder, [name.strip() for name in live.split(",")])
+    before = folder.report()
     chosen = {"on_conflict": on_conflict, "retry_failed": retry_failed}
     report = _applied(folder, wait=wait, jobs=jobs, state=state, **chosen)
     if json:
         _write_report(report)
     else:
+        if before.ok and before.planned:
+            say("Nothing was left to do: all of it was applied before.")
         _show_report(report)
         _hint(report, state, replanned=on_conflict == "replan")
     if report.conflicts and on_conflict == "replan":

@@ -14,10 +14,11 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from storebridge.errors import SourceError, StorebridgeError
+from storebridge.errors import SourceError, StorebridgeError, told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,8 +28,10 @@ __all__ = [
     "clean",
     "command",
     "is_terminal",
+    "moment",
     "progress",
     "say",
+    "shortened",
     "show_error",
     "table",
     "write_json",
@@ -54,6 +57,11 @@ def _harmless(char: str) -> str:
     if char in _BIDI or unicodedata.category(char) in ("Cs", "Co", "Cn"):
         return ""
     return " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
+
+
+def moment(at: float) -> str:
+    """Return a time, in seconds since the epoch, as the clock on the wall has it."""
+    return datetime.fromtimestamp(at).astimezone().isoformat(" ", "minutes")
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -90,13 +98,27 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         for row in (head, *rows):
             print("\t".join(map(clean, row)))
         return
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    shown = Table(*head, box=None, header_style="bold")
+    columns = (Column(name, overflow="fold") for name in head)  # nothing is cut off
+    shown = Table(*columns, box=None, header_style="bold")
     for row in rows:
         shown.add_row(*(Text(clean(cell)) for cell in row))
     console(sys.stdout).print(shown)
+
+
+def shortened(path: str, beside: int) -> str:
+    """Return a path whose beginning gives way where a terminal is too narrow for it.
+
+    Args:
+        path: the path.
+        beside: how many columns of the terminal are needed for what stands beside it.
+    """
+    room = max(console(sys.stdout).width - beside, 12)
+    if not is_terminal(sys.stdout) or len(path) <= room:
+        return path
+    return f"…{path[1 - room :]}"
 
 
 def write_json(value: Any) -> None:
@@ -112,10 +134,11 @@ def show_error(error: StorebridgeError) -> None:
         return
     count = len(error.problems)
     say(("Error: ", "bold red"), f"{count} problem{'s' * (count > 1)} in the source", error=True)
-    for problem in error.problems[:_MOST_PROBLEMS]:
-        say(f"  {problem}", error=True)
-    if count > _MOST_PROBLEMS:
-        say(f"  ... and {count - _MOST_PROBLEMS} more", error=True)
+    lines = list(told(error.problems))
+    for line in lines[:_MOST_PROBLEMS]:
+        say(f"  {line}", error=True)
+    if len(lines) > _MOST_PROBLEMS:
+        say(f"  ... and {len(lines) - _MOST_PROBLEMS} more", error=True)
 
 
 def command(*words: object, state: Path | None = None) -> str:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from storebridge.cli.common import (
     Json,
@@ -88,7 +88,12 @@ def show(
     html: Annotated[
         bool, Parameter(help="Write a page for a browser beside the plan.", negative=())
     ] = False,
-    limit: Annotated[int, Parameter(help="The most changes to show; 0 shows all.")] = 50,
+    limit: Annotated[
+        int,
+        Parameter(
+            help="The most changes to show; 0 shows all.", validator=validators.Number(gte=0)
+        ),
+    ] = 50,
 ) -> None:
     """Show a plan, or a folder of plans, change by change."""
     if html:
@@ -102,6 +107,7 @@ def show(
         groups.show(plan, json=json, limit=limit)
         return
     with Plan.open(plan) as opened:
+        opened.check_seal()
         if json:
             write_plan_json(opened)
         else:

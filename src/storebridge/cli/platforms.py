@@ -35,6 +35,7 @@ _ROWS = (
     ("Pictures and videos", "product", "media.url"),
     ("Search engine texts", "product", "seo.title"),
     ("Metafields", "product", "metafields.value"),
+    ("Definitions of metafields", "metafield_definition", "type"),
     ("Translations", "product", "translations.value"),
     ("Sales channels", "product", "channels"),
     ("Upsells and cross-sells", "product", "upsells"),

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from storebridge.cli.common import StateDir, StoreText
 from storebridge.cli.output import command, progress, say
+from storebridge.models import KINDS
 from storebridge.store import open
 
 __all__ = ["pull"]
@@ -17,7 +18,8 @@ __all__ = ["pull"]
 def pull(
     store: StoreText,
     kind: Annotated[
-        str, Parameter(help="One kind of record, like product; by default the whole catalogue.")
+        str,
+        Parameter(help=f"One kind of record: {', '.join(KINDS)}; by default the whole catalogue."),
     ] = "",
     /,
     *,
@@ -56,6 +58,10 @@ def pull(
             format=format,
             on_progress=on_progress,
         )
+        places = [each.name for each in opened.info.locations]
+        # Neither table says where a quantity lies, and a plan doesn't guess.
+        nowhere = format in ("shopify-csv", "woocommerce-csv") and len(places) > 1
+        place = ("--location", places[0]) if nowhere else ()
     whole = {loss.kind: loss.count for loss in losses if loss.field == "record"}
     written = {what: count - whole.get(what, 0) for what, count in counts.items()}
     found = ", ".join(f"{count} {what}" for what, count in written.items() if count) or "no"
@@ -64,4 +70,5 @@ def pull(
         part = "" if loss.field == "record" else f"{loss.field} of "
         say(f"  The format can't hold {part}{loss.count} {loss.kind} ({loss.example})")
     if counts:
-        say(f"Change the file, then see what differs:  {command('plan', output, '--to', store)}")
+        words = ("plan", output, "--to", store, *place)
+        say(f"Change the file, then see what differs:  {command(*words, state=state)}")

@@ -12,7 +12,7 @@ from storebridge import report as reports
 from storebridge.cli.common import PlanPath
 from storebridge.cli.output import command, say
 from storebridge.errors import UsageError
-from storebridge.plan import Plan, PlanFolder
+from storebridge.plan import Plan, PlanFolder, PlanOptions
 
 __all__ = ["report"]
 
@@ -29,7 +29,7 @@ def report(
         ),
     ] = None,
     hide: Annotated[
-        str, Parameter(help="Fields whose values must not be in it, like cost,margin.")
+        str, Parameter(help="Fields whose values must not be in it, like cost,seo.title.")
     ] = "",
     failed_rows: Annotated[
         Path | None,
@@ -71,6 +71,12 @@ def _give_back(plan: Path, output: Path, source: Path | None) -> None:
         say("No row failed and none was left alone, so there is nothing to give back.")
 
 
+#: The plan's own options that its rows need once more. Not those about what the source lacks: the
+#: rows that are given back are no whole source.
+_SAID_AGAIN = (
+    *("mapping", "stock", "location", "match", "allow_rename", "create"),
+    *("fields", "way", "pictures_max", "pictures_as"),
+)
 #: The options of what a file's context has as a table.
 _TABLES = {"market_currencies": "--market-currency", "headers": "--header"}
 
@@ -81,8 +87,11 @@ def _words(plan: Path, store: str) -> list[str]:
         options, url = opened.about["options"] or {}, opened.about["store"]["url"]
     names = (one.name for one in config.stores().values() if one.url == url)
     words = ["--to", store or next(names, url)]
-    words += ["--mapping", options["mapping"]] if options.get("mapping") else []
-    words += ["--stock"] if options.get("stock") else []
+    for name in _SAID_AGAIN:
+        value, own = options.get(name), getattr(PlanOptions(), name)
+        if value and value != own:
+            given = ",".join(value) if isinstance(value, list) else str(value)
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [given])]
     for name, value in options.get("context", {}).items():
         if isinstance(value, dict):
             pairs = [f"{own}={other}" for own, other in value.items()]

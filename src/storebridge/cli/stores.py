@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from storebridge import config, registry
+from storebridge.adapter import Adapter
 from storebridge.cli.browser import PORT, let_in
 from storebridge.cli.common import Json, StateDir
 from storebridge.cli.output import command, is_terminal, say, table, write_json
@@ -49,6 +50,8 @@ def add(
         grant: client_credentials lets an app of your own organisation in without a browser.
         port: The port of this machine that the browser comes back to.
     """
+    if config.is_url(url):
+        _check_platform(config.resolve(url)[0])
     known = config.stores().get(name)
     if known is None or not _is_let_in_again(known, url, client_id):
         options = {"client_id": client_id, "grant": grant} if client_id else {}
@@ -65,6 +68,12 @@ def add(
         say(f"Let it be changed:       {command('stores', 'allow', name, 'write')}")
 
 
+def _check_platform(store: StoreConfig) -> None:
+    """Make sure that there is an adapter, before anything is written."""
+    is_sandbox = store.platform == "sandbox"
+    registry.load(store.rest.partition("?")[0] if is_sandbox else store.platform)
+
+
 def _is_let_in_again(known: StoreConfig, url: str, client_id: str) -> bool:
     """Return whether a store that has its name is meant, and its app."""
     app = known.options.get("client_id", "")
@@ -74,14 +83,7 @@ def _is_let_in_again(known: StoreConfig, url: str, client_id: str) -> bool:
 def _ask_secrets(store: StoreConfig) -> None:
     """Ask for the adapter's secrets on a terminal; elsewhere say where those belong that lack."""
     kind = registry.load(store.platform)
-    needed = {
-        setting
-        for setting in config.secret_fields(kind)
-        if kind.Settings.model_fields[setting].is_required()
-    }
-    if "client_id" in store.options:
-        needed |= config.secret_fields(kind) & {"client_secret"}
-    for setting in sorted(needed):
+    for setting in _needed(store, kind):
         variable = config.env_name(store.name, setting)
         known = config.has_secret(store, setting)
         if variable not in os.environ and is_terminal(sys.stdin) and is_terminal(sys.stderr):
@@ -95,6 +97,15 @@ def _ask_secrets(store: StoreConfig) -> None:
             continue
         say(f"Give its {setting} in the environment as {variable}, or in")
         say(f"{config.user_folder() / config.SECRETS} under [stores.{store.name}].")
+
+
+def _needed(store: StoreConfig, kind: type[Adapter]) -> list[str]:
+    """Return the secrets that a store can't do without; of several ways in, the first one's."""
+    secrets = config.secret_fields(kind)
+    needed = {name for name in secrets if kind.Settings.model_fields[name].is_required()}
+    if "client_id" in store.options:
+        needed |= secrets & {"client_secret"}
+    return sorted(needed) or [name for name in [config.first_secret(kind)] if name]
 
 
 @app.command(name="list")

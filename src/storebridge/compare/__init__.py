@@ -34,8 +34,17 @@ from storebridge.compare.media import (
     readdressed,
     told,
 )
-from storebridge.compare.names import composed, key_for, names_of, references, undotted
+from storebridge.compare.names import (
+    composed,
+    key_for,
+    names_of,
+    references,
+    sought,
+    undotted,
+    ways_to_name,
+)
 from storebridge.compare.order import arranged, in_order, listed
+from storebridge.compare.surplus import as_edits, rebased, surplus
 
 __all__ = [
     "EDITS",
@@ -48,6 +57,7 @@ __all__ = [
     "added_within",
     "addresses",
     "arranged",
+    "as_edits",
     "changed_paths",
     "composed",
     "diff",
@@ -64,15 +74,19 @@ __all__ = [
     "overlap",
     "pairs",
     "readdressed",
+    "rebased",
     "rebuild",
     "references",
     "remaining",
     "same",
     "select",
     "settle_lists",
+    "sought",
     "still_holds",
+    "surplus",
     "told",
     "unclear",
     "undotted",
+    "ways_to_name",
     "whole_removals",
 ]

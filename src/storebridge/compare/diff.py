@@ -141,8 +141,9 @@ def whole_removals(model: type[Model], patch: Patch, live: Model) -> Patch:
         if child is None or not _is_keyed(model, name) or not isinstance(elements, dict):
             continue
         by_key = _by_key(getattr(live, name))
-        for label in (label for label, then in elements.items() if then is None):
-            was = patch.before[name][label]
+        for label, was in patch.before[name].items():
+            if was is None or elements.get(label, was) is not None:
+                continue
             held = _meant(child.model_construct(_fields_set=set(was), **was), by_key)
             if held is not None:
                 before[name] = {**before[name], label: held.model_dump(mode="json")}

@@ -7,18 +7,58 @@ from collections.abc import Iterable, Iterator
 
 from storebridge.models import Record
 
-__all__ = ["composed", "key_for", "names_of", "references", "undotted"]
+__all__ = [
+    "composed",
+    "key_for",
+    "names_of",
+    "references",
+    "sought",
+    "undotted",
+    "ways_to_name",
+]
 
 #: The kinds of key that other records use to refer to one, best first.
 _KEY_ORDER = (
-    "handle:", "sku:", "email:", "name:", "number:", "path:", "code:", "title:", "text:", "key:",
+    "handle:", "sku:", "email:", "phone:", "name:", "number:", "path:", "code:", "title:", "text:",
+    "key:",
 )  # fmt: skip
+
+
+#: What people call the kinds of key.
+_WORDS = {
+    "handle": "a handle",
+    "sku": "a SKU",
+    "email": "an e-mail address",
+    "phone": "a phone number",
+    "number": "a number",
+    "path": "a path",
+    "code": "a code",
+}
 
 
 def names_of(record: Record) -> tuple[str, ...]:
     """Return every name of a record, its id first, in Unicode's composed form."""
     names = (f"id:{record.id}", *record.keys()) if record.id else record.keys()
     return tuple(map(composed, names))
+
+
+def sought(record: Record, finds: Iterable[str]) -> tuple[str, ...]:
+    """Return a desired record's names; a phone number is one only where the platform finds by it.
+
+    Args:
+        record: the desired record.
+        finds: the kinds of key that the platform finds its kind by.
+    """
+    names = names_of(record)
+    if "phone" in finds:
+        return names
+    return tuple(name for name in names if not name.startswith("phone:"))
+
+
+def ways_to_name(finds: Iterable[str]) -> str:
+    """Return a remedy for a record without a key: what the platform finds its kind by."""
+    words = [_WORDS[kind] for kind in finds if kind in _WORDS]
+    return f"Give {', '.join(words)} or an external key." if words else "Give an external key."
 
 
 def composed(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from storebridge.errors import BadAnswer, OutcomeUnknown
+from storebridge.errors import BadAnswer, OutcomeUnknown, Unreadable
 
 __all__ = ["Body"]
 
@@ -65,7 +65,8 @@ class Body:
         """Take bytes from the wire.
 
         Raises:
-            BadAnswer: if they are too many, before or after decoding, or no gzip.
+            BadAnswer: if they are too many, before or after decoding.
+            Unreadable: if they are no gzip.
         """
         self._raw += len(chunk)
         if self._raw > self._cap:
@@ -105,7 +106,7 @@ class Body:
                 yield self._gzip.decompress(chunk, _STEP)
                 chunk = self._gzip.unconsumed_tail or self._gzip.unused_data
         except zlib.error:
-            raise BadAnswer("the answer is no valid gzip") from None
+            raise Unreadable("the answer is no valid gzip") from None
 
     def _next_stream(self) -> zlib._Decompress:
         """Return a new decoder: gzip files may be several streams in a row, but not of nothing."""

@@ -10,17 +10,18 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from storebridge.adapter import Adapter, Batch, Credentials, Level
-from storebridge.engine.base import EngineOptions, Journal
+from storebridge.adapter import Adapter, Credentials, Level
+from storebridge.engine.base import EngineOptions
 from storebridge.engine.effects import (
     Authorize,
     Effect,
@@ -41,6 +42,7 @@ from storebridge.engine.events import (
 )
 from storebridge.engine.limits import AdaptiveConcurrency, Bucket
 from storebridge.engine.retry import Failure, Quota, Tries, conclude, failure
+from storebridge.engine.run import Run
 from storebridge.errors import (
     AccessDenied,
     ApiError,
@@ -63,10 +65,17 @@ from storebridge.flow import (
     RequestKind,
     Response,
     Send,
-    Status,
     Wait,
 )
-from storebridge.wire import moved_to, redact, request_id, retry_after, status_error, writes
+from storebridge.wire import (
+    MISREAD,
+    moved_to,
+    redact,
+    request_id,
+    retry_after,
+    status_error,
+    writes,
+)
 
 if TYPE_CHECKING:
     from storebridge.engine.keeping import Keeper
@@ -88,67 +97,6 @@ logger = logging.getLogger("storebridge")
 
 #: Seconds for which a store that refused renewed credentials is left alone.
 _DENIED_FOR = 60.0
-#: Causes of failures in which the store did not say that it refused a change.
-_NO_ANSWER = frozenset({"answer", "connection", "error", "throttled", "unavailable"})
-#: What reading an answer of an unexpected shape raises in an adapter.
-_MISREAD = (LookupError, TypeError, ValueError, AttributeError)
-
-
-@dataclass(slots=True)
-class Run:
-    """What belongs to one run of a flow."""
-
-    journal: Journal | None = None
-    batch: str = ""
-    changes: frozenset[str] = frozenset()
-    authorizing: bool = False
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
-    """Changes that a request may have made."""
-    answer: Response | None = None
-    """The last answer that the flow got."""
-
-    @classmethod
-    def of(cls, batch: Batch[Any], journal: Journal | None) -> Run:
-        """Return the run of a batch."""
-        changes = frozenset(change.id for change in batch.changes)
-        return cls(journal=journal, batch=batch.id, changes=changes, touched=set(batch.uncertain))
-
-    def rest(self, batch: Batch[Any], error: Exception | None) -> tuple[Outcome, ...]:
-        """Return outcomes for the changes that the flow reported none for.
-
-        They are unknown where a request may have made them, and without an error; otherwise
-        the error is their failure.
-        """
-        missing = [change.id for change in batch.changes if change.id not in self.outcomes]
-        return tuple(self._unreported(change, error) for change in missing)
-
-    def in_order(self, batch: Batch[Any], rest: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
-        """Return all outcomes, reported or not, in the order of the batch's changes."""
-        found = self.outcomes | {outcome.change: outcome for outcome in rest}
-        return tuple(found[change.id] for change in batch.changes)
-
-    def status_of(self, outcome: Outcome) -> Status:
-        """Return a reported status; a failure says nothing of an earlier try that may have done it.
-
-        Unless the store itself refused the change, it is unknown then.
-        """
-        undecided = outcome.status is Status.FAILED and outcome.cause in _NO_ANSWER
-        return Status.UNKNOWN if undecided and outcome.change in self.touched else outcome.status
-
-    def _unreported(self, change: str, error: Exception | None) -> Outcome:
-        if error is None:
-            return Outcome(
-                change=change,
-                status=Status.UNKNOWN,
-                cause="lost",
-                message="the adapter reported no outcome for this change",
-                remedy="look at the record in the store",
-            )
-        if not isinstance(error, StorebridgeError):
-            error = StorebridgeError(f"the adapter failed: {type(error).__name__}")
-        outcome = Outcome.failure(change, error)
-        return replace(outcome, status=Status.UNKNOWN) if change in self.touched else outcome
 
 
 class Core:
@@ -189,12 +137,15 @@ class Core:
                     value: T = stop.value
                     return value
                 except StorebridgeError as caught:
+                    if isinstance(caught, BadAnswer) and not caught.path:
+                        self._locate(caught, run.answers)
                     self._scrub(caught)
                     raise
-                except _MISREAD as caught:
-                    if run.answer is None or caught is error:
+                except MISREAD as caught:
+                    if not run.answers or caught is error:
                         raise
-                    raise self._misread(caught, run.answer) from caught
+                    misread = self._misread(caught, run.answers[-1][1])
+                    raise self._locate(misread, run.answers) from caught
                 result = error = None
                 try:
                     if type(instruction) is Call:
@@ -262,7 +213,7 @@ class Core:
         match instruction:
             case Send(request):
                 response = yield from self._send(request, run)
-                run.answer = response
+                run.answers.append((request, response))
                 return response
             case Wait(seconds, why):
                 yield from self._sleep(seconds, why)
@@ -508,10 +459,12 @@ class Core:
             error = self.adapter.error(response)
         except StorebridgeError as caught:
             error = caught
-        except _MISREAD as caught:
+        except MISREAD as caught:
             error = self._misread(caught, response)
         if isinstance(error, BadAnswer) and request.kind is RequestKind.TOKEN:
             error = self._misread(error, response)  # its text quotes what may be a new token
+        elif isinstance(error, BadAnswer) and not error.path:
+            self._locate(error, ((request, response),))
         return error or (status_error(response) if response.status >= 500 else None)
 
     def _misread(self, error: Exception, answer: Response) -> BadAnswer:
@@ -521,6 +474,14 @@ class Core:
             status=answer.status,
             request_id=answer.request_id,
         )
+
+    def _locate(self, error: BadAnswer, answers: Sequence[tuple[Request, Response]]) -> BadAnswer:
+        """Name the place that couldn't be read, if the adapter finds one; return the error."""
+        for request, response in reversed(answers):
+            with suppress(StorebridgeError, *MISREAD):
+                if not request.foreign and (path := self.adapter.misshapen(request, response)):
+                    return error.at(path)
+        return error
 
     def _received(self, request: Request, response: Response) -> None:
         path = _shown(request)

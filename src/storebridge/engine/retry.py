@@ -5,6 +5,10 @@
 | NOT_SENT | no byte left                          | every kind of request              |
 | REFUSED  | the store answered that it did nothing| only when throttled, every kind    |
 | UNKNOWN  | no answer says what came of it        | READ, SET and DELETE, never others |
+
+An answer that came and says nothing (`BadAnswer`) is UNKNOWN too. One whose body can't be read (a
+page in between, JSON that is cut off) may be gone the next time: it is asked for twice more. One
+that can be read and has the wrong shape or size would be the same again, and isn't.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from storebridge.errors import (
     StorebridgeError,
     TransportError,
     Unavailable,
+    Unreadable,
 )
 from storebridge.flow import Clock, Request
 
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "Quota", "Tries", "conclude", "failure"]
 
 
+#: How often a request is sent whose answers can't be read: what stands in between then stays.
+_UNREADABLE = 3
 #: What an error says of the answer that it stands for.
 _TOLD = ("request_id", "status", "code")
 
@@ -109,7 +116,7 @@ class Tries:
         self._request, self._clock, self._quota, self._random = request, clock, quota, random
         self._limit, self._end = tries, clock.monotonic() + patience
         self._started = clock.monotonic()
-        self._faults = 0
+        self._faults = self._unreadable = 0
         self.attempt = 1
         self.lost = False
         """Whether an earlier try ended without an answer."""
@@ -132,6 +139,7 @@ class Tries:
         retrying, state = self._tenacity = self._tenacity or self._begin()
         self.lost |= failure(error) is Failure.UNKNOWN
         self._faults += not isinstance(error, RateLimited)
+        self._unreadable += isinstance(error, Unreadable)
         state.set_exception((type(error), error, error.__traceback__))
         try:
             retrying.iter(state)
@@ -158,8 +166,8 @@ class Tries:
     def _repeatable(self, error: BaseException) -> bool:
         if isinstance(error, (RateLimited, TransportError)):
             return True
-        lost = isinstance(error, (OutcomeUnknown, Unavailable))
-        return lost and (self._request.kind.repeatable)
+        lost = isinstance(error, (OutcomeUnknown, Unavailable, Unreadable))
+        return lost and self._request.kind.repeatable
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -176,7 +184,9 @@ class Tries:
             return True
         if state.outcome and isinstance(state.outcome.exception(), RateLimited):
             return False
-        if self._faults >= self._limit or not self._quota.spend():
+        if self._faults >= self._limit or self._unreadable >= _UNREADABLE:
+            return True
+        if not self._quota.spend():
             return True
         self.spent += 1
         return False

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from storebridge.errors import Problem, SourceError
+from storebridge.errors import Problem, SourceError, UsageError
 from storebridge.formats.base import Context, Format, Loss, Readable, Sourced
 from storebridge.formats.collections import CollectionSheet
 from storebridge.formats.jsonl import Jsonl
@@ -18,7 +18,17 @@ from storebridge.formats.shopify import ShopifyCsv
 from storebridge.formats.woocommerce import WooCommerceCsv
 from storebridge.models import Record
 
-__all__ = ["FORMATS", "Context", "Format", "Loss", "Sourced", "detect", "read", "write"]
+__all__ = [
+    "FORMATS",
+    "Context",
+    "Format",
+    "Loss",
+    "Sourced",
+    "detect",
+    "holding",
+    "read",
+    "write",
+]
 
 #: Every format by its word on the command line.
 _FORMATS: tuple[Format, ...] = (
@@ -71,6 +81,28 @@ def write(path: Path, records: Iterable[Record], context: Context, format: str =
     return (_named(format) if format else _by_suffix(path)).write(path, records, context)
 
 
+def holding(path: Path, kind: str, format: str = "") -> str:
+    """Return the name of the format in which records of a kind are written to a file.
+
+    Args:
+        path: the file, whose suffix says what it is.
+        kind: the kind of record.
+        format: a name in `FORMATS`, if one was named.
+
+    Raises:
+        SourceError: if the format isn't clear.
+        UsageError: if it can't hold such records.
+    """
+    fitting = [_named(format)] if format else _writable(path)
+    found = next((each.name for each in fitting if kind in each.kinds), "")
+    if not found:
+        raise UsageError(
+            f"{path} would be a table of {fitting[0].name}, which holds no {kind} records. Write "
+            f"them to a file that holds all kinds: -o {path.with_suffix('.jsonl')}"
+        )
+    return found
+
+
 def detect(path: Path, context: Context) -> Format:
     """Return a file's format, by its suffix and its header row.
 
@@ -101,10 +133,15 @@ def _reader(path: Path, context: Context, format: str) -> Readable:
 
 def _by_suffix(path: Path) -> Format:
     """Return the format that a file's suffix stands for; tables are our own sheet."""
-    fitting = _suffixed(path)
+    return _writable(path)[0]
+
+
+def _writable(path: Path) -> list[Format]:
+    """Return the formats that a new file's suffix may stand for; what is text may be any."""
+    fitting = _suffixed(path) if path.suffix.casefold() != ".txt" else []
     if not fitting:
         raise _unclear(path)
-    return fitting[0]
+    return fitting
 
 
 def _suffixed(path: Path) -> list[Format]:

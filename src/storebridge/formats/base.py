@@ -6,15 +6,17 @@ problems in between, so that a whole file's problems can be shown at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import codecs
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from storebridge.errors import Problem
+from storebridge.errors import Problem, UsageError
 from storebridge.models import Record, StoreInfo
+from storebridge.models.money import is_currency
 
-__all__ = ["WHY", "Context", "Format", "Loss", "Readable", "Sourced"]
+__all__ = ["WHY", "Context", "Format", "Loss", "Readable", "Sourced", "check_given"]
 
 #: The column, or the key of a JSON line, that says why a row came back; every reader skips it.
 WHY = "storebridge: why"
@@ -75,6 +77,57 @@ class Context:
         return cls(**{**facts, **given})
 
 
+def check_given(given: Mapping[str, Any]) -> None:
+    """Make sure that what a person says about a file means something, whether it is used or not.
+
+    Args:
+        given: values by the names of `Context`.
+
+    Raises:
+        UsageError: for the first that doesn't; the message says how to write it.
+    """
+    checks: tuple[tuple[str, Callable[[str], bool], str], ...] = (
+        ("currency", is_currency, "no currency. Write it like EUR"),
+        ("locale", _is_locale, "no language. Write it like de or pt-BR"),
+        ("time_zone", _is_zone, "no time zone. Write it like Europe/Berlin"),
+        ("encoding", _is_codec, "no codec that is known. Write it like windows-1252"),
+        ("pictures", lambda path: Path(path).is_dir(), "no folder. Name one that is there"),
+    )
+    for name, is_good, remedy in checks:
+        if given.get(name) and not is_good(str(given[name])):
+            raise UsageError(f"--{name.replace('_', '-')} {str(given[name])!r} is {remedy}")
+    for market, currency in (given.get("market_currencies") or {}).items():
+        if not is_currency(currency):
+            pair = f"{market}={currency}"
+            raise UsageError(
+                f"--market-currency {pair!r} has no currency. Write it like {market}=CHF"
+            )
+
+
+def _is_locale(text: str) -> bool:
+    import langcodes
+
+    return langcodes.tag_is_valid(text)
+
+
+def _is_zone(text: str) -> bool:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        return text == "UTC"
+    return True
+
+
+def _is_codec(text: str) -> bool:
+    try:
+        codecs.lookup(text)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Sourced:
     """A record and the row of the file where it starts (1 is the header row)."""
@@ -117,6 +170,8 @@ class Format(Readable, Protocol):
     name: str
     """The word on the command line ("shopify-csv")."""
     suffixes: tuple[str, ...]
+    kinds: frozenset[str]
+    """The kinds of record that it is for; others may lend it a path or a place."""
 
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
         """Return whether a table's header row, or a file's first line, is this format's."""

@@ -16,6 +16,7 @@ from storebridge.errors import Problem
 from storebridge.formats.base import Loss
 from storebridge.models import Model, Money, Product, minor_units, parse_amount
 from storebridge.models.checks import Finding
+from storebridge.models.text import worded
 
 __all__ = [
     "COMMANDS",
@@ -172,7 +173,7 @@ def validated(fields: dict[str, Any], row: int, report: Report) -> Product | Non
     except ValidationError as error:
         for fault in error.errors():
             path = ".".join(map(str, fault["loc"]))
-            report.add(row, path, "", fault["msg"], "Correct the value")
+            report.add(row, path, "", worded(fault["msg"]), "Correct the value")
         return None
 
 

@@ -39,6 +39,7 @@ from storebridge.formats.pictures import checked
 from storebridge.formats.sheet_cells import commas, commas_text, lines, lines_text
 from storebridge.formats.table import Spool, Table, open_table
 from storebridge.models import Collection, Record
+from storebridge.models.text import worded
 
 __all__ = ["CollectionSheet"]
 
@@ -97,6 +98,7 @@ class CollectionSheet:
 
     name = "collections"
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".xlsx")
+    kinds = frozenset({"collection"})
 
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
         """Return whether a header has nothing but columns of this sheet, and one of its own."""
@@ -189,7 +191,7 @@ class _Reader:
         except ValidationError as error:
             for fault in error.errors():
                 spot = ".".join(map(str, fault["loc"]))
-                self.table.report.add(row, spot, "", fault["msg"], "Correct the value")
+                self.table.report.add(row, spot, "", worded(fault["msg"]), "Correct the value")
             return None
         collection, found = checked(collection, self.context)
         for finding in found:

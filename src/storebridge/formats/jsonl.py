@@ -23,6 +23,7 @@ from storebridge.formats.keys import FileKeys
 from storebridge.formats.pictures import checked
 from storebridge.formats.table import atomic
 from storebridge.models import KINDS, Record
+from storebridge.models.text import worded
 
 __all__ = ["VERSION", "Jsonl"]
 
@@ -37,6 +38,7 @@ class Jsonl:
 
     name = "jsonl"
     suffixes: tuple[str, ...] = (".jsonl", ".ndjson")
+    kinds = frozenset(KINDS)
 
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
         """Return whether a file's first line is this format's header."""
@@ -144,7 +146,7 @@ def _record(line: bytes, row: int, report: Report) -> tuple[Record | None, bool]
             path = ".".join(map(str, fault["loc"]))
             known = ", ".join(model.model_fields)
             unknown = fault["type"] == "extra_forbidden"
-            message = "There is no such field" if unknown else fault["msg"]
+            message = "There is no such field" if unknown else worded(fault["msg"])
             remedy = f"Use one of: {known}" if unknown and "." not in path else "Correct the value"
             value = fault.get("input")
             report.add(row, path, "" if isinstance(value, dict) else str(value), message, remedy)

@@ -37,6 +37,7 @@ class Matrixify:
 
     name = "matrixify"
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".xlsx")
+    kinds = frozenset({"product"})
 
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
         """Return whether a header has a column that only this format has."""

@@ -37,6 +37,7 @@ class RedirectTable:
 
     name = "redirects"
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".xlsx")
+    kinds = frozenset({"redirect"})
 
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
         """Return whether a header has both columns, and no other than a redirect's."""

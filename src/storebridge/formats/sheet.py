@@ -36,6 +36,7 @@ class Sheet:
 
     name = "sheet"
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".xlsx")
+    kinds = frozenset({"product"})
 
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
         """Return whether a header names products, and has nothing but fields as they are written.

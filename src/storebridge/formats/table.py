@@ -25,7 +25,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from storebridge.errors import Problem, SourceError
+from storebridge.errors import Problem, SourceError, StorebridgeError
 from storebridge.formats.base import WHY, Context
 from storebridge.formats.cells import Losses, Report, key_of
 from storebridge.formats.layout import Layout, distinct, head, letters
@@ -273,7 +273,8 @@ def _delimiter(
         path,
         "The header row has no column name that is known",
         "Translate the names with --header 'OWN=STANDARD', say what separates the cells with "
-        "--delimiter, or name another format with --format",
+        "--delimiter, or name another format with --format. For a supplier's own columns, make a "
+        f"mapping: storebridge mapping init {path.name} -o {path.stem}.toml",
     )
 
 
@@ -436,16 +437,34 @@ def _cell_text(cell: object, numeric: bool) -> str | None:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path`; it takes the name when all went well, else it goes."""
+    """Give a temporary file beside `path`; it takes the name when all went well, else it goes.
+
+    Raises:
+        StorebridgeError: if nothing can be written there.
+    """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    with _told(path):
+        part.touch()
     try:
         yield part
-        with part.open("rb+") as file:
+        with _told(path), part.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+        with _told(path):
+            os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Name the file that a person asked for where it can't be written."""
+    try:
+        yield
+    except OSError as error:
+        lacking = f"there is no folder {path.parent}; make it first"
+        why = error.strerror if path.parent.is_dir() else lacking
+        raise StorebridgeError(f"can't write {path}: {why}") from None
 
 
 class Spool:

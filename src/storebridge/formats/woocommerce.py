@@ -35,6 +35,7 @@ class WooCommerceCsv:
 
     name = "woocommerce-csv"
     suffixes: tuple[str, ...] = (".csv", ".tsv", ".txt", ".xlsx")
+    kinds = frozenset({"product"})
 
     def recognises(self, header: tuple[str, ...], context: Context) -> bool:
         """Return whether a header has a column that only this format has."""

@@ -248,6 +248,8 @@ class _Writer:
             elif key == "downloads":
                 self._downloads([Download.model_validate(item) for item in value], row)
             elif key in ("weight", "length", "width", "height") and not prefix:
+                if value in (None, ""):  # as the API gives what nobody has entered
+                    continue
                 unit = values.get("weight_unit" if key == "weight" else "dimension_unit")
                 self._size(key, Decimal(str(value)), str(unit or ""), row, prefix)
             elif key in allowed:

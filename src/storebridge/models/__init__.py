@@ -5,6 +5,7 @@ from __future__ import annotations
 from storebridge.models.base import ListMode, ListSpec, Model, PlatformFields, Record, Ref
 from storebridge.models.collection import Category, Collection, Rule
 from storebridge.models.customer import Address, Consent, Customer
+from storebridge.models.definition import MetafieldDefinition
 from storebridge.models.discount import Discount
 from storebridge.models.market import Location, Market
 from storebridge.models.money import Money, is_currency, minor_units, parse_amount
@@ -70,6 +71,7 @@ __all__ = [
     "MarketPrice",
     "Media",
     "Metafield",
+    "MetafieldDefinition",
     "Model",
     "Money",
     "Option",
@@ -106,6 +108,7 @@ KINDS: dict[str, type[Record]] = {
     for model in (
         Location,
         Market,
+        MetafieldDefinition,
         Category,
         Collection,
         Product,

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from storebridge.models.base import Record
 from storebridge.models.collection import Category, Collection
+from storebridge.models.definition import MetafieldDefinition
 from storebridge.models.discount import Discount
 from storebridge.models.market import Location, Market
 from storebridge.models.money import Money, is_currency, minor_units
@@ -29,6 +30,7 @@ STATUSES = ("active", "draft", "archived", "unlisted", "private", "pending", "fu
 
 _URL = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#]\S*)?", re.IGNORECASE)
 _PATH = re.compile(r"/\S*")
+_METAFIELD = re.compile(r"[^\s.]\S*\.[^\s.]+")
 _NO_HANDLE = re.compile(r"[\s/?#%\\\x00-\x1f\x7f]")
 
 
@@ -149,6 +151,17 @@ def _redirect(redirect: Redirect, _: str) -> Iterator[Finding]:
         yield Finding("target", target, "The path leads to itself", "Name another target")
 
 
+def _definition(definition: MetafieldDefinition, _: str) -> Iterator[Finding]:
+    metafield = definition.metafield
+    if "metafield" in definition.given and not _METAFIELD.fullmatch(metafield):
+        message = "This names no metafield"
+        yield Finding("metafield", metafield, message, "Write namespace.key, like custom.material")
+    for name, value in definition.validations.items():
+        if not (name.strip() and value.strip()):
+            message = "A validation needs a name and a value"
+            yield Finding("validations", f"{name}: {value}", message, "Leave it out, or fill it in")
+
+
 _CHECKS: dict[str, Callable[[Any, str], Iterator[Finding]]] = {
     "product": _product,
     "collection": _collection,
@@ -158,6 +171,7 @@ _CHECKS: dict[str, Callable[[Any, str], Iterator[Finding]]] = {
     "discount": _discount,
     "review": _review,
     "redirect": _redirect,
+    "metafield_definition": _definition,
 }
 
 

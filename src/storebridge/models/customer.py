@@ -81,8 +81,9 @@ class Customer(Record):
     updated_at: Time | None = None
 
     def keys(self) -> tuple[str, ...]:
-        """External key and e-mail address."""
-        return (*super().keys(), *((f"email:{self.email.casefold()}",) if self.email else ()))
+        """External key and e-mail address; without one the phone number, which families share."""
+        own = f"email:{self.email.casefold()}" if self.email else f"phone:{self.phone}"
+        return (*super().keys(), *((own,) if self.email or self.phone else ()))
 
     @property
     def label(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, AwareDatetime
 
-__all__ = ["Country", "Locale", "Time", "local_file", "slug"]
+__all__ = ["Country", "Locale", "Time", "local_file", "slug", "worded", "words_in"]
 
 _UNSAFE = re.compile(r"[^\w]+")
 _DRIVE = re.compile(r"/[A-Za-z]:(/|$)")
@@ -44,6 +45,17 @@ def _utc(time: datetime) -> datetime:
 Locale = Annotated[str, AfterValidator(_locale)]
 Country = Annotated[str, AfterValidator(_country)]
 Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
+def words_in(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return words; in one text they have commas between them, but for those in brackets."""
+    parts = re.split(r",(?![^\[]*\])", given) if isinstance(given, str) else given
+    return tuple(filter(None, (part.strip() for part in parts)))
+
+
+def worded(message: str) -> str:
+    """Return a validator's message without what pydantic puts before it."""
+    return message.removeprefix("Value error, ")
 
 
 def slug(text: str) -> str:

@@ -9,6 +9,7 @@ from storebridge.models import InventoryLevel, Product, Variant
 from storebridge.parts import unsupported
 from storebridge.plan.changes import Changes, row_of
 from storebridge.plan.live import pages
+from storebridge.plan.needs import naming
 from storebridge.plan.options import AbsentVariants, PlanOptions
 from storebridge.plan.spool import Spool
 
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from storebridge.store import Store
     from storebridge.where import Where
 
-__all__ = ["absent_changes", "absent_variants"]
+__all__ = ["absent_changes", "absent_variants", "ousted"]
 
 
 def absent_changes(
     store: Store, spool: Spool, changes: Changes, where: Where, options: PlanOptions
 ) -> None:
     """Plan what `--absent` asks for, for every product in scope that no source record meant."""
-    for records in pages(store, Product.kind):
+    for records in pages(store, Product.kind, _needed(where, options)):
         for live in records:
             lacks = not spool.is_matched(Product.kind, live.id)
             if lacks and isinstance(live, Product) and where.matches(live):
@@ -57,6 +58,35 @@ def absent_variants(
         variants = tuple(Variant(id=held.id) for held in meant.values())
         fields = {"variants": variants, "modes": {**asked.modes, "variants": "replace"}}
     return asked.model_copy(update=fields), frozenset(variant.id for variant in lacking)
+
+
+def ousted(asked: Product, live: Product) -> Product:
+    """Return what is asked, with the removal of an only variant that can't stay.
+
+    A product without options has one variant; once it gets some, what has no value of them goes.
+    The variant stays where an asked one is it: by its keys, or by its barcode.
+    """
+    given = {"options", "variants"} <= asked.given and "options" in live.given
+    if not given or not asked.options or not asked.variants or live.options:
+        return asked
+    if len(live.variants) != 1 or any(held for _, held in pairs(asked.variants, live.variants)):
+        return asked
+    (alone,) = live.variants
+    for at, each in enumerate(asked.variants):
+        if not set(each.barcodes).isdisjoint(alone.barcodes):
+            known = each.model_copy(update={"id": alone.id})
+            return asked.model_copy(
+                update={"variants": (*asked.variants[:at], known, *asked.variants[at + 1 :])}
+            )
+    return asked.model_copy(update={"modes": {**asked.modes, "variants": "replace"}})
+
+
+def _needed(where: Where, options: PlanOptions) -> frozenset[str] | None:
+    """Return the fields to read of products; None, all, where some are deleted and kept whole."""
+    if options.absent == "delete":
+        return None
+    field = "variants.inventory" if options.absent == "zero-stock" else "status"
+    return naming(Product, ("sku:",)) | where.check(Product) | {field}
 
 
 def _change(store: Store, live: Product, changes: Changes, options: PlanOptions) -> None:

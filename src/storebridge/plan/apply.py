@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,17 @@ from storebridge.adapter import PARTS, Batch, Change, Records, Way
 from storebridge.compare import (
     Doc,
     Patch,
+    as_edits,
     changed_paths,
     diff,
     flatten,
     names_of,
     overlap,
+    rebased,
     references,
     remaining,
     still_holds,
+    surplus,
     undotted,
 )
 from storebridge.engine import Job
@@ -33,11 +36,12 @@ from storebridge.errors import PlanError, Refused
 from storebridge.flow import Outcome, Status
 from storebridge.ledger import Ledger
 from storebridge.models import Record
-from storebridge.parts import declared, given_paths
+from storebridge.parts import declared
 from storebridge.pictures import Pictures
 from storebridge.plan.bulk import calm_collector
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
+from storebridge.plan.needs import kept_whole, to_compare, to_verify
 from storebridge.plan.options import OnConflict
 from storebridge.plan.pace import Pace
 from storebridge.plan.report import Report
@@ -294,7 +298,8 @@ class _Run:
         if not record_id and row.action != "create":
             status, record_id = self.file.made_id(row.kind, row.key)
             if status not in _FINAL:
-                return _left(row, "reference", f"{row.label!r} was not created", "See why first.")
+                why = f"{row.label!r} was not created"
+                return _left(row, "reference", why, "Mend that, then apply with --retry-failed.")
         change = change_of(sending.records.model, row, record_id)
         missing = self._resolve(sending, row, change.desired)
         if missing:
@@ -341,7 +346,9 @@ class _Run:
         """
         finds = sending.records.finds
         names = [name for change in sending.changes.values() for name in _asked(change, finds)]
-        live = self._live(sending.records, names)
+        pairs = [(change, sending.rows[key]) for key, change in sending.changes.items()]
+        fields = to_compare(sending.records, pairs, names)
+        live = self._live(sending.records, names, fields)
         outcomes: list[Outcome] = []
         for key, change in list(sending.changes.items()):
             outcome = self._conflict(sending, sending.rows[key], change, live, uncertain)
@@ -351,7 +358,7 @@ class _Run:
         return outcomes
 
     def _live(
-        self, records: Records[Any], names: Sequence[str], fields: frozenset[str] | None = None
+        self, records: Records[Any], names: Sequence[str], fields: frozenset[str] | None
     ) -> dict[str, Record]:
         """Return live records by each of their names, with these fields; None means all."""
         found: dict[str, Record] = {}
@@ -391,7 +398,7 @@ class _Run:
         if not uncertain and _is_done(change, record):
             return _left(row, "", "the store has these values already", "", Status.UNCHANGED)
         paths = self._changed(sending.records.model, row, record)
-        if uncertain and row.action == "update":
+        if paths and row.action == "update" and (uncertain or self._is_partly(row)):
             pending = self._pending(sending, change, record)
             paths = [path for path in paths if overlap(path, pending)]
         if not paths:
@@ -403,6 +410,7 @@ class _Run:
                 if delete
                 else json.dumps(diff(change.desired, record).before)
             )
+            sending.changes[str(row.seq)] = replace(change, before=rebased(change.before, record))
             return None
         return _left(row, "conflict", f"changed since the plan: {', '.join(paths)}", _REPLAN)
 
@@ -421,6 +429,10 @@ class _Run:
         paths += still_holds(model, json.loads(row.reads), record) if row.reads else []
         own = self._own(model, row) if paths else []
         return [path for path in paths if not overlap(path, own)]
+
+    def _is_partly(self, row: ChangeRow) -> bool:
+        """Return whether an earlier try wrote something of a change before it failed."""
+        return any(o.cause == "partly" for o in self.file.outcomes("WHERE seq = ?", (row.seq,)))
 
     def _own(self, model: type[Record], row: ChangeRow) -> list[str]:
         """Return the paths that earlier parts of the same record have changed in this plan."""
@@ -451,11 +463,12 @@ class _Run:
             change = sending.changes[outcome.change]
             self._ledger(sending.records).note(change.desired, outcome, outcome.record)
             to_check = outcome.status in _FINAL and change.action != "delete"
-            if to_check and outcome.record is None:
+            shown = outcome.record or outcome.shown
+            if to_check and shown is None:
                 sending.unread.append(outcome)
                 kept.append((outcome, False))
             else:
-                checked = self._verified(sending, outcome, outcome.record) if to_check else outcome
+                checked = self._verified(sending, outcome, shown) if to_check else outcome
                 kept.append((checked, True))
         self.file.put_outcomes(batch_id, kept, sending.overwritten)
 
@@ -472,7 +485,8 @@ class _Run:
         if not sending.unread:
             return
         names = [f"id:{outcome.id}" for outcome in sending.unread]
-        live = self._live(sending.records, names, _to_verify(sending))
+        pairs = [(sending.changes[o.change], sending.rows[o.change]) for o in sending.unread]
+        live = self._live(sending.records, names, to_verify(sending.records, pairs))
         ledger = self._ledger(sending.records)
         kept: list[tuple[Outcome, bool]] = []
         for outcome in sending.unread:
@@ -491,9 +505,11 @@ class _Run:
         if live is None:
             message = "accepted, but the store doesn't have the record"
         else:
-            patch = diff(self.store.adapter.normalise(change.desired), live)
-            message = _differences(sending.records, patch, remaining(change.removed, live))
-            if _kept_whole(change, sending.rows[outcome.change]):
+            asked = as_edits(self.store.adapter.normalise(change.desired), change.before)
+            patch = diff(asked, live)
+            left = remaining(change.removed, live) + surplus(change.desired, live)
+            message = _differences(sending.records, patch, left)
+            if kept_whole(change, sending.rows[outcome.change]):
                 sending.overwritten[int(outcome.change)] = live.model_dump_json()
         if not message:
             return outcome
@@ -524,22 +540,6 @@ def _asked(change: Change[Any], finds: Sequence[str]) -> tuple[str, ...]:
         ranked = (name for kind in finds for name in names if name.startswith(f"{kind}:"))
         return tuple(ranked)[:1]
     return (f"id:{change.record_id}",)
-
-
-def _to_verify(sending: _Sending) -> frozenset[str] | None:
-    """Return the fields that tell whether all was written; None, all, to keep a record whole."""
-    found: set[str] = set()
-    for name in (outcome.change for outcome in sending.unread):
-        change = sending.changes[name]
-        if _kept_whole(change, sending.rows[name]):
-            return None
-        found.update(given_paths(change.desired), change.removed)
-    return frozenset(found)
-
-
-def _kept_whole(change: Change[Any], row: ChangeRow) -> bool:
-    """Return whether undo will ask if anything has changed in a record since it was created."""
-    return change.action == "create" and row.undo == "delete"
 
 
 def _taken(row: ChangeRow, record: Record) -> Outcome:

@@ -9,11 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storebridge.adapter import Records
-from storebridge.compare import Doubt, Index, Match, composed, key_for, match, names_of, unclear
+from storebridge.compare import (
+    Doubt,
+    Index,
+    Match,
+    composed,
+    key_for,
+    match,
+    names_of,
+    sought,
+    unclear,
+    ways_to_name,
+)
 from storebridge.errors import Problem, Refused, SourceError
 from storebridge.models import KINDS, Product, Record
 from storebridge.parts import readable_names
-from storebridge.plan.absent import absent_changes, absent_variants
+from storebridge.plan.absent import absent_changes, absent_variants, ousted
 from storebridge.plan.bulk import calm_collector
 from storebridge.plan.changes import Changes, Why
 from storebridge.plan.collections import tree_of
@@ -22,8 +33,10 @@ from storebridge.plan.file import PlanFile
 from storebridge.plan.guards import Watch
 from storebridge.plan.intake import Intake
 from storebridge.plan.live import Live
+from storebridge.plan.needs import WHOLE_VARIANTS, naming
 from storebridge.plan.options import PlanOptions, Task, Transform
-from storebridge.plan.own import PRODUCTS, needed, own_source
+from storebridge.plan.own import PRODUCTS, needed, own_source, read_by
+from storebridge.plan.places import Places
 from storebridge.plan.scope import Scope
 from storebridge.plan.sold import moment_of, warn_of_sales
 from storebridge.plan.source import Source, open_source
@@ -91,9 +104,9 @@ class _Builder:
 
     def read(self, source: Any) -> None:
         """Read and check the whole source into the spool."""
-        location = self.options.location or self.store.info.only_location
-        with self._opened(source, location) as opened:
-            problems = self._take_in(opened, location)
+        places = Places(self.store.info, self.options.location)
+        with self._opened(source, places.default) as opened:
+            problems = self._take_in(opened, places)
         self.intake.finish()
         self.changes.parents = self.intake.parents
         self.changes.by_hand.sourced = self.intake.filled
@@ -106,10 +119,16 @@ class _Builder:
         if not self.own:  # an edit that matches nothing is no broken source
             self.watch.source(self.intake.rows, self.since or opened.made_at, opened.name)
 
-    def _take_in(self, opened: Source, location: str) -> list[Problem]:
+    def _take_in(self, opened: Source, places: Places) -> list[Problem]:
         """Spool a source's records, and return what is wrong with it."""
         self.intake = intake = Intake(
-            self.store, self.file, self.options, opened, location, self.changes.pictures
+            self.store,
+            self.file,
+            self.options,
+            opened,
+            places,
+            self.changes.pictures,
+            transformed=bool(self.transforms),
         )
         self.name = opened.name
         self.file.put_meta(**_head(self.store, opened.name, self.options, self.mapping))
@@ -161,7 +180,7 @@ class _Builder:
 
     def _compare_kind(self, kind: str) -> None:
         records = self.store.adapter.records(kind)
-        live = Live(self.store, kind, self.spool, spooled=self.own)
+        live = Live(self.store, kind, self.spool, self._needed(kind), spooled=self.own)
         done = 0
         for chunk in self.spool.chunks(kind, _CHUNK):
             found = live.find(name for _, names in chunk for name in names)
@@ -173,6 +192,20 @@ class _Builder:
             self.watch.flush()
             done += len(chunk)
             self.progress("compare", done)
+
+    def _needed(self, kind: str) -> frozenset[str] | None:
+        """Return what has to be read of live records to compare the source with them."""
+        needs = self.intake.needs[kind]
+        where = self.scope.of(kind)
+        if where is not None:
+            needs.add_paths(where.check(KINDS[kind]))
+        if kind == Product.kind and self.options.absent_variants != "keep":
+            needs.add_paths(WHOLE_VARIANTS)
+        transforms = [t for t in self.transforms if kind in getattr(t, "kinds", PRODUCTS)]
+        if transforms:  # they may give a record other names
+            needs.add_paths(naming(KINDS[kind], ("sku:",)))
+            needs.add_paths(read_by(transforms))
+        return needs.fields
 
     def _compare_one(
         self,
@@ -218,11 +251,14 @@ class _Builder:
             live = answer.live
         if live is None and not row.key:
             message = f"the store has no {row.kind} {row.label!r}, and no key to create it under"
-            self.changes.skip(row, "unknown", message, "Give a handle, a SKU or an external key.")
+            remedy = ways_to_name(self.store.adapter.records(row.kind).finds)
+            self.changes.skip(row, "unknown", message, remedy)
         elif live is None:
             self._create(row, desired, why)
         elif self._is_clear(row, desired, live):
             asked, stocked = self._asked(row, desired, live)
+            if isinstance(asked, Product) and asked.modes.get("variants") == "replace":
+                live = finder.whole(live)
             self.changes.update(row, asked, live, why, stocked)
 
     def _create(self, row: Spooled, desired: Record, why: Why) -> None:
@@ -251,7 +287,7 @@ class _Builder:
         if what != "keep" and desired.variants and not row.bare:
             asked, stocked = absent_variants(desired, asked, live, what)
             self.changes.lacks("variants", len(stocked))
-        return asked, stocked
+        return ousted(asked, live), stocked
 
     def _meant(
         self,
@@ -354,7 +390,7 @@ class _Builder:
 
     def _anew(self, finder: Live, row: Spooled, desired: Record) -> tuple[Spooled, Match | None]:
         """Look for a record again by the names that transforms gave it, and take its new key."""
-        names = names_of(desired)
+        names = sought(desired, self.store.adapter.records(row.kind).finds)
         row = row._replace(key=key_for(names), label=desired.label)
         found = finder.find(names)
         return row, self._meant(row, desired, names, Index(found.values()), found)
@@ -401,7 +437,11 @@ class _Builder:
             reasons += why
             if live is not None:
                 reads |= needed(live, transform.needs)
-        return (desired, Why(reasons, reads)) if self._is_sound(row, before, desired) else None
+        if not self._is_sound(row, before, desired):
+            return None
+        if desired is not before:  # what the platform makes of it is taken for granted here too
+            desired = self.store.adapter.normalise(desired)
+        return desired, Why(reasons, reads)
 
     # -- the end
 

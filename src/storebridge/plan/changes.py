@@ -28,6 +28,7 @@ from storebridge.plan.chunks import chunks
 from storebridge.plan.collections import ByHand
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
 from storebridge.plan.guards import Watch
+from storebridge.plan.needs import naming
 from storebridge.plan.options import PlanOptions
 from storebridge.plan.sent import Sent
 from storebridge.plan.spool import Spool, Spooled
@@ -178,7 +179,7 @@ class Changes:
         """Plan what differs, with the quantities of some variants, or of all for None."""
         found, fields = False, self._fields(row.kind)
         desired, live, held_back = self._ledger(row.kind).meant(desired, live)
-        desired = self._by_hand(desired, live)
+        desired = self._changeable(self._by_hand(desired, live), live)
         self._held_back += [row.label] if held_back else []
         for part, piece in split(desired, fields).items():
             piece = named_in(piece, part, fields)
@@ -344,6 +345,13 @@ class Changes:
         self._file.add_fit((desired.kind, label, field, f"{why}: not set", "") for why in left)
         return settled
 
+    def _changeable(self, desired: Record, live: Record) -> Record:
+        """Return a record without what can't be changed any more; the fit report has it."""
+        fixed = self._store.adapter.records(live.kind).fixed(desired, live)
+        label = desired.label or live.label
+        self._file.add_fit((live.kind, label, name, why, "") for name, why in fixed.items())
+        return desired.without(*fixed) if fixed else desired
+
     def _ledger(self, kind: str) -> Ledger:
         if kind not in self._ledgers:
             records = self._store.adapter.records(kind)
@@ -391,7 +399,8 @@ class Changes:
     def _live_ids(self, kind: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
         records = self._store.adapter.records(kind)
         for chunk in chunks(names, records.fetch_size):
-            for record in self._store.engine.run(records.fetch(chunk, None)):
+            fields = naming(records.model, chunk)
+            for record in self._store.engine.run(records.fetch(chunk, fields)):
                 yield from ((name, record.id) for name in names_of(record) if name in chunk)
 
 

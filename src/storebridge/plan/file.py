@@ -150,7 +150,9 @@ class PlanFile:
         except FileExistsError:
             raise PlanError(f"{path} exists already; choose another name or remove it") from None
         except OSError as error:
-            raise PlanError(f"can't write {path}: {error.strerror}") from None
+            lacking = f"there is no folder {path.parent}; make it first"
+            why = error.strerror if path.parent.is_dir() else lacking
+            raise PlanError(f"can't write {path}: {why}", 1) from None
         db = _connect(path)
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         db.execute(f"PRAGMA user_version={VERSION}")
@@ -182,23 +184,26 @@ class PlanFile:
                 or was never finished.
         """
         if not path.is_file():
-            raise PlanError(f"there is no plan at {path}; make one with 'storebridge plan'")
-        db = _connect(path)
+            raise PlanError(f"there is no plan at {path}; make one with 'storebridge plan'", 3)
+        try:
+            db = _connect(path)
+        except sqlite3.DatabaseError as error:
+            raise PlanError(f"{path} is not a plan of storebridge ({error})", 1) from None
         try:
             kind = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]
             db.execute("PRAGMA synchronous=FULL")
             if kind != APPLICATION_ID:
-                raise PlanError(f"{path} is not a plan of storebridge")
+                raise PlanError(f"{path} is not a plan of storebridge", 1)
             if version < VERSION:
-                raise PlanError(f"{path} was made by an older storebridge: plan again")
+                raise PlanError(f"{path} was made by an older storebridge: plan again", 1)
             if version > VERSION:
-                raise PlanError(f"{path} was made by a newer storebridge: update this one")
+                raise PlanError(f"{path} was made by a newer storebridge: update this one", 1)
             if not db.execute("SELECT 1 FROM meta WHERE name = 'digest'").fetchone():
-                raise PlanError(f"{path} was never finished: plan again")
+                raise PlanError(f"{path} was never finished: plan again", 1)
         except sqlite3.DatabaseError as error:
             db.close()
-            raise PlanError(f"{path} is not a plan of storebridge ({error})") from None
+            raise PlanError(f"{path} is not a plan of storebridge ({error})", 1) from None
         except PlanError:
             db.close()
             raise
@@ -346,6 +351,14 @@ class PlanFile:
         """Note that a batch needs no second look; it becomes durable with the next commit."""
         with self._transaction():
             self._db.execute("UPDATE batches SET done = 1 WHERE id = ?", (batch,))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every change was made, or was there already, and no batch is open."""
+        counts = self.count("SELECT status, COUNT(*) FROM outcomes GROUP BY status")
+        made = counts.get(Status.APPLIED, 0) + counts.get(Status.UNCHANGED, 0)
+        planned = self._one("SELECT COUNT(*) FROM changes", ())[0]
+        return 0 < planned == made and not self.open_batches()
 
     def open_batches(self) -> list[BatchRow]:
         """Return the batches that were sent and not ended, in the order of sending."""

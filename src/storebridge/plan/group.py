@@ -288,7 +288,7 @@ def _begin(index: Index, output: Path, go_on: bool) -> tuple[Index, bool]:
         if not output.is_dir() or any(output.iterdir()):
             return _resumed(index, output, go_on), False
     except OSError as error:
-        raise PlanError(f"can't write {output}: {error.strerror}") from None
+        raise PlanError(f"can't write {output}: {error.strerror}", 1) from None
     index.save(output)
     return index, True
 

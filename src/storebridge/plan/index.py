@@ -60,7 +60,7 @@ class Index:
         """
         file = folder / FILE
         if not file.is_file():
-            raise PlanError(f"{folder} is no folder of plans: it has no {FILE}")
+            raise PlanError(f"{folder} is no folder of plans: it has no {FILE}", 3)
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
             if found["format"] != FORMAT:
@@ -68,7 +68,7 @@ class Index:
             _check_version(folder, found["version"])
             index = cls._of(found)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PlanError(f"{file} is no index of plans ({error}): plan again") from None
+            raise PlanError(f"{file} is no index of plans ({error}): plan again", 1) from None
         index._check_rows(file)
         return index
 
@@ -96,7 +96,7 @@ class Index:
         try:
             write(folder / FILE, f"{text}\n", mode=0o600)
         except ConfigError as error:
-            raise PlanError(str(error)) from None
+            raise PlanError(str(error), 1) from None
 
     def put(self, row: Row) -> Index:
         """Return the index with a store's row in the place of its old one."""
@@ -135,6 +135,6 @@ def names_for(stores: Iterable[str]) -> dict[str, str]:
 
 def _check_version(folder: Path, version: int) -> None:
     if version < VERSION:
-        raise PlanError(f"{folder} was made by an older storebridge: plan again")
+        raise PlanError(f"{folder} was made by an older storebridge: plan again", 1)
     if version > VERSION:
-        raise PlanError(f"{folder} was made by a newer storebridge: update this one")
+        raise PlanError(f"{folder} was made by a newer storebridge: update this one", 1)

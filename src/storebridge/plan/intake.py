@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic_core import PydanticSerializationError
 
 from storebridge.adapter import Field, Records
-from storebridge.compare import EDITS, composed, key_for, names_of, origins
+from storebridge.compare import EDITS, composed, key_for, origins, sought, ways_to_name
 from storebridge.errors import NotSupported, Problem
 from storebridge.formats.base import Sourced
 from storebridge.look import in_turn, look
-from storebridge.models import Collection, InventoryLevel, Order, Product, Record
+from storebridge.models import Collection, Product, Record
 from storebridge.models.checks import problems as check
 from storebridge.parts import says, unsupported
 from storebridge.pictures import Pictures
 from storebridge.plan.changes import is_plain
 from storebridge.plan.fields import alone
 from storebridge.plan.file import PlanFile
+from storebridge.plan.needs import Needs
 from storebridge.plan.options import PlanOptions
+from storebridge.plan.places import Places
 from storebridge.plan.source import Source
 from storebridge.plan.spool import Spooled
 
@@ -42,23 +44,28 @@ class Intake:
         file: PlanFile,
         options: PlanOptions,
         source: Source,
-        location: str,
+        places: Places,
         pictures: Pictures,
+        *,
+        transformed: bool,
     ) -> None:
-        """Look up once what every record needs."""
+        """Look up once what every record needs; what is transformed is placed only then."""
         self._store, self._file, self._source = store, file, source
         self._match_id, self._identity = options.match == "id", store.info.id
         self._chosen = options.chosen
         self._kinds: dict[str, Records[Any] | None] = {}
         self._limited: dict[str, dict[str, Field]] = {}
         self._fits: list[tuple[str, str, str, str, str]] = []
-        self._location, self._pictures = location, pictures
+        self._places, self._pictures = places, pictures
+        self._transformed, self._told = transformed, set[str]()
         self.rows = 0
         """How many records were taken in; one that only changes variants counts once for each."""
         self.parents: dict[str, str] = {}
         """The parent of each collection, by handle."""
         self.filled: set[str] = set()
         """The handles of the collections that fill themselves."""
+        self.needs: dict[str, Needs] = {}
+        """What has to be read of live records, by kind."""
 
     def take(
         self, item: Sourced, seq: int
@@ -75,9 +82,10 @@ class Intake:
         # What the platform makes of a value is told first, and taken for granted from here on.
         record = self._store.adapter.normalise(record)
         record = in_turn(record, records.fields)
-        names = names_of(record)
+        names = sought(record, records.finds)
         if not names:
-            found.append(self._nameless(record, item.row))
+            found.append(self._nameless(records, item.row))
+        self._need(record, names, whole=item.delete)
         if isinstance(record, Collection):
             if record.parent:
                 self.parents[record.handle] = record.parent
@@ -112,8 +120,9 @@ class Intake:
             record = _without_ids(record)
         record = _composed(record)
         if isinstance(record, Product):
-            record, more = self._locate(record, item.row)
-            found += more
+            record = self._places.put(record)
+            if not self._transformed:
+                found += self._untold(self._misplaced(record, item.row))
         return record, found
 
     def _look(
@@ -126,6 +135,13 @@ class Intake:
             self._note(record.kind, record.label, field, message, source)
         file = self._source.name
         return record, [Problem(m, r, file, row, path, value) for path, value, m, r in found]
+
+    def _need(self, record: Record, names: Sequence[str], *, whole: bool) -> None:
+        """Note what has to be read to compare a record; what is to go is kept whole."""
+        needs = self.needs[record.kind]
+        needs.add(alone(self._chosen, record), names)
+        if whole:
+            needs.add_paths(None)
 
     def _is_plain(self, record: Record, records: Records[Any]) -> bool:
         if records.shares_media and origins(record):
@@ -152,18 +168,19 @@ class Intake:
             self._note(kind, "every record", "", str(lack), "")
             return None
         self._limited[kind] = {p: f for p, f in records.fields.items() if f.max_length}
+        self.needs[kind] = Needs(records)
         return records
 
     def _check(self, record: Record, row: int | None) -> Iterator[Problem]:
         for path, value, message, remedy in check(record, self._store.info.currency):
             yield Problem(message, remedy, self._source.name, row, path, value)
 
-    def _nameless(self, record: Record, row: int) -> Problem:
-        article = "an" if record.kind[0] in "aeiou" else "a"
-        remedy = "a number" if record.kind == Order.kind else "a handle, a SKU"
+    def _nameless(self, records: Records[Any], row: int) -> Problem:
+        kind = records.model.kind
+        article = "an" if kind[0] in "aeiou" else "a"
         return Problem(
-            f"{article} {record.kind} has no key to find it by",
-            f"Give {remedy} or an external key.",
+            f"{article} {kind} has no key to find it by",
+            ways_to_name(records.finds),
             self._source.name,
             row,
         )
@@ -190,34 +207,31 @@ class Intake:
             path,
         )
 
-    def _locate(self, product: Product, row: int) -> tuple[Product, list[Problem]]:
-        """Put quantities without a location where they belong."""
-        if not any(level.location == "" for v in product.variants for level in v.inventory):
-            return product, []
-        if not self._location:
-            remedy = "Say with --location which one; the store's are listed by 'stores check'."
-            message = "a quantity names no location and the store has several"
-            return product, [Problem(message, remedy, self._source.name, row)]
-        variants = tuple(
-            v.model_copy(update={"inventory": tuple(map(self._placed, v.inventory))})
-            if v.inventory
-            else v
-            for v in product.variants
-        )
-        return product.model_copy(update={"variants": variants}), []
+    def _misplaced(self, product: Product, row: int | None) -> Iterator[Problem]:
+        """Yield the locations of its quantities that the store doesn't have."""
+        for name, message, remedy in self._places.misplaced(product):
+            file, path = self._source.name, "variants.inventory.location"
+            yield Problem(message, remedy, file, row, path, name)
 
-    def _placed(self, level: InventoryLevel) -> InventoryLevel:
-        return level if level.location else level.model_copy(update={"location": self._location})
+    def _untold(self, problems: Iterable[Problem]) -> Iterator[Problem]:
+        """Yield each problem once for the whole source: one location may be in every row."""
+        for problem in problems:
+            if problem.value not in self._told:
+                self._told.add(problem.value)
+                yield problem
 
     def transformed(self, before: Record, record: Record, row: int | None) -> list[Problem]:
         """Check and fit what transforms made of a record, as if the source had given it."""
         records = self._records(record.kind)
-        if records is None or record is before:
+        if records is None:
             return []
+        misplaced = self._misplaced(record, row) if isinstance(record, Product) else ()
+        if record is before:
+            return list(misplaced)
         known = frozenset(unsupported(before, records.fields))
         self._fit(alone(self._chosen, record), records, known)
         broken = [self._broken(record, row)] if _json(record) is None else []
-        return broken + list(self._check(record, row))
+        return [*broken, *self._check(record, row), *misplaced]
 
     def _fit(self, record: Record, records: Records[Any], known: frozenset[str]) -> None:
         for path in unsupported(record, records.fields):

@@ -6,15 +6,16 @@ Every option can be given as a plain text, so that a job file says `absent = "ar
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args, get_type_hints
 
 from storebridge.errors import ConfigError, UsageError
+from storebridge.formats.base import check_given
 from storebridge.models import Record
+from storebridge.models.text import words_in
 from storebridge.plan.guards import Guards
 from storebridge.plan.ways import WayChoice
 
@@ -82,7 +83,8 @@ class PlanOptions:
     """The time that the source's quantities are of (2026-05-31T06:00Z), or "file" for the time of
     its last change: the plan warns of what was sold since. Needs `stock`."""
     location: str = ""
-    """Where quantities without a location belong, in a store with more than one."""
+    """Where quantities without a location belong, in a store with more than one; and what the
+    source's locations are called in the store: "Shop=Default, Depot=Default"."""
     match: Literal["key", "id"] = "key"
     """"id": the ids of a source without a store identity count too."""
     allow_rename: bool = False
@@ -111,12 +113,13 @@ class PlanOptions:
             UsageError: for a word that an option doesn't have.
             ConfigError: if `absent` or `absent_variants` has no scope.
         """
-        object.__setattr__(self, "fields", _words(self.fields))
+        object.__setattr__(self, "fields", words_in(self.fields))
         for name, words in _CHOICES.items():
             _check(name, getattr(self, name), words)
         for name in _SWITCHES:
             object.__setattr__(self, name, _switch(name, getattr(self, name)))
         object.__setattr__(self, "pictures_max", _pixels(self.pictures_max))
+        check_given(self.context)
         if self.as_of and not self.stock:
             raise UsageError("--as-of says how old quantities are, and only --stock sets them")
         for name in ("absent", "absent_variants"):
@@ -198,12 +201,6 @@ _ON_OFF = {"true": True, "yes": True, "false": False, "no": False}
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def _words(given: str | Iterable[str]) -> tuple[str, ...]:
-    """Return field names; in one text they have commas between them, but for those in brackets."""
-    parts = re.split(r",(?![^\[]*\])", given) if isinstance(given, str) else given
-    return tuple(filter(None, (part.strip() for part in parts)))
 
 
 def _check(name: str, word: str, words: tuple[str, ...]) -> None:

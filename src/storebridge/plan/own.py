@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from storebridge.store import Store
     from storebridge.where import Where
 
-__all__ = ["PRODUCTS", "needed", "own_source"]
+__all__ = ["PRODUCTS", "needed", "own_source", "read_by"]
 
 #: What a plain function transforms.
 PRODUCTS = frozenset({Product.kind})
@@ -42,7 +42,7 @@ def own_source(
         scope: gives the condition on a kind of record, None where all are meant.
     """
     kinds = frozenset[str]().union(*(getattr(t, "kinds", PRODUCTS) for t in transforms))
-    fields = _fields(transforms)
+    fields = read_by(transforms)
 
     def items() -> Iterator[Sourced]:
         number = 0
@@ -60,8 +60,8 @@ def own_source(
     return Source(store.url, items(), False)
 
 
-def _fields(transforms: Sequence[Transform | Task]) -> frozenset[str] | None:
-    """Return the fields that all transforms together read, None if one doesn't say."""
+def read_by(transforms: Sequence[Transform | Task]) -> frozenset[str] | None:
+    """Return the fields that all transforms together look at or give, None if one doesn't say."""
     told = [getattr(transform, "reads", None) for transform in transforms]
     fields = [paths for paths in told if paths is not None]
     return frozenset[str]().union(*fields) if len(fields) == len(told) else None

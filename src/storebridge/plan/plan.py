@@ -13,7 +13,7 @@ from storebridge.adapter import Fit
 from storebridge.compare import Patch, flatten
 from storebridge.errors import ConfigError
 from storebridge.models import KINDS, Record
-from storebridge.plan.apply import apply
+from storebridge.plan.apply import apply, check_digest, check_store
 from storebridge.plan.build import OnProgress, build
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
 from storebridge.plan.guards import GuardResult
@@ -22,6 +22,7 @@ from storebridge.plan.replan import replan
 from storebridge.plan.report import Report
 from storebridge.plan.undo import undo
 from storebridge.plan.ways import Forecast
+from storebridge.store.base import check_there
 
 if TYPE_CHECKING:
     from storebridge.store import Store
@@ -144,6 +145,19 @@ class Plan:
         """What applying takes: requests, points and time, and which ways were chosen."""
         return Forecast.of(self._file.meta("forecast"))
 
+    def check_seal(self) -> None:
+        """Make sure that the plan is as it was made, before it is shown or passed on.
+
+        Raises:
+            PlanError: if anything in it was changed since.
+        """
+        self._file.check_seal()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it was applied, so that nothing is left to do."""
+        return self._file.is_done
+
     def changes(self) -> Iterator[PlannedChange]:
         """Yield the changes in the order in which they are applied."""
         return map(PlannedChange.of, self._file.changes())
@@ -204,12 +218,21 @@ class Plan:
             on_notice: called with what should be known meanwhile, in a person's words (the other
                 way would be faster); without it, that is logged as a warning.
 
+        A plan that is done stays as it is, and so does the store's history.
+
         Raises:
             Refused: if the plan's digest is another one.
         """
+        chosen = self._chosen(store)
+        if self.is_done:
+            self._file.check_seal()
+            if digest:
+                check_digest(self.digest, digest, self.path)
+            check_store(self._file, chosen)
+            return self.report(chosen.name)
         return apply(
             self._file,
-            self._chosen(store),
+            chosen,
             on_conflict=on_conflict,
             retry_failed=retry_failed,
             wait=wait,
@@ -285,8 +308,13 @@ def make(
 
     Raises:
         SourceError: for everything that is wrong with the source, at once.
+        ConfigError: if the source isn't there.
         Refused: with `strict`, if the store can't hold something.
     """
+    from storebridge.store import Store
+
+    if isinstance(source, Store):
+        check_there(source.adapter)
     chosen = options or PlanOptions()
     return Plan(build(source, store, Path(output), chosen, transforms, on_progress), store)
 

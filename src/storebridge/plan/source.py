@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Source", "open_source", "reading"]
 
 #: What goes from one store to another only where it is asked for by its kind.
-_NO_CATALOGUE = frozenset(("discount", "customer", "order", "review", "redirect"))
+_NO_CATALOGUE = frozenset(
+    ("discount", "customer", "order", "review", "redirect", "metafield_definition")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,11 @@ def _file(source: str | Path | Opened, context: Context, format: str, currency: 
 
 def _records(records: Iterable[Record], store: str = "") -> Iterator[Sourced | Problem]:
     for number, record in enumerate(records, 1):
+        if not isinstance(record, Record):
+            raise TypeError(
+                f"a source has records, and item {number} is a {type(record).__name__}: write "
+                "Product(...), or another of storebridge.models"
+            )
         yield Sourced(record, number, store)
 
 

@@ -256,8 +256,11 @@ class _Undo:
         return any(spot == f or spot.startswith(f"{f}.") for spot in spots for f in self.fields)
 
 
-#: What was done: also what the store took otherwise than sent, of which each field is looked at.
-_DONE = "(status IN ('applied', 'unknown') OR (status = 'failed' AND cause = 'differs'))"
+#: What was done: also what the store took otherwise than sent or in part, of which each field is
+#: looked at.
+_DONE = (
+    "(status IN ('applied', 'unknown') OR (status = 'failed' AND cause IN ('differs', 'partly')))"
+)
 _ASK = "Apply the plan again, which finds out; then undo it."
 _NOTHING = "Nothing has to be done."
 _BY_HAND = "Change it by hand if it should go back."

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from storebridge.errors import UsageError
 from storebridge.formats.base import Context
+from storebridge.models.text import worded
 from storebridge.plan.options import PlanOptions
 
 __all__ = ["field_of", "known", "nearest", "options", "spread", "understood"]
@@ -149,4 +150,4 @@ def _shown(value: Any) -> str:
 def _why(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
-    return "; ".join(dict.fromkeys(problem["msg"] for problem in error.errors())) + "."
+    return "; ".join(dict.fromkeys(worded(problem["msg"]) for problem in error.errors())) + "."

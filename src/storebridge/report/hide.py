@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
+from storebridge.errors import UsageError
+from storebridge.models import Model
 from storebridge.report.text import pathless_text
 
-__all__ = ["HIDDEN", "Hiding", "Secrets"]
+__all__ = ["HIDDEN", "Hiding", "Secrets", "check_names"]
 
 #: Stands where a text was left out.
 HIDDEN = "(hidden)"
@@ -28,6 +31,60 @@ _NAMING = frozenset(
 #: What names an element of a list, as in {"namespace": "custom", "key": "margin", "value": ...}.
 _ELEMENT_NAMES = ("namespace", "key", "field", "name")
 _GONE = object()
+_LABEL = re.compile(r"\[[^\]]*\]")
+#: How much the name of a metafield that no plan has may look like one that a plan has.
+_LIKE_IT = 0.8
+
+
+def check_names(names: Iterable[str], documents: Iterable[str]) -> None:
+    """Make sure that the names of hidden fields mean something: a slip would hide nothing.
+
+    A metafield's name may be in none of the plans at hand, unless one that is looks like it.
+
+    Args:
+        names: the fields.
+        documents: the JSON of the plans' records, read only for a name that is no model's field.
+
+    Raises:
+        UsageError: for a name that means nothing, with those that are most like it.
+    """
+    fields = _field_names()
+    doubtful = {name: _tokens(_LABEL.sub("", name)) for name in names}
+    doubtful = {n: tokens for n, tokens in doubtful.items() if not fields.issuperset(tokens)}
+    if not doubtful:
+        return
+    said = {token for document in documents for token in _said(json.loads(document))}
+    for name, tokens in doubtful.items():
+        unknown = next((token for token in tokens if token not in fields | said), "")
+        own = tokens[0] in ("metafields", "platform_fields") or tokens[0] not in fields
+        if unknown and (
+            len(tokens) == 1 or not own or get_close_matches(unknown, said, 1, _LIKE_IT)
+        ):
+            near = get_close_matches(unknown, sorted(fields | said), 3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else "Look at: storebridge show"
+            raise UsageError(
+                f"--hide {name!r} is no field of a record, so nothing would be hidden. {hint}"
+            )
+
+
+@lru_cache(1)
+def _field_names() -> frozenset[str]:
+    """Return the names of all fields of all models."""
+    kinds = [Model]
+    for kind in kinds:  # it grows
+        kinds += kind.__subclasses__()
+    return frozenset(name for kind in kinds for name in kind.model_fields)
+
+
+def _said(value: Any) -> Iterator[str]:
+    """Yield the names in a JSON value: its keys, and what names the elements of its lists."""
+    yield from _element_names(value)
+    if isinstance(value, dict):
+        for key in value:
+            yield from _tokens(key)
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _said(item)
 
 
 @dataclass(slots=True)

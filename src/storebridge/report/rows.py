@@ -48,10 +48,12 @@ def write_failed_rows(plan: Path, output: Path, source: Path | None = None) -> i
 
     Raises:
         ConfigError: if the source isn't there, or was changed since the plan was made.
+        PlanError: if the plan was changed after it was made.
         Refused: if `output` is the source or the plan.
         SourceError: if the source can't be read, or the new file can't be of its kind.
     """
     with Plan.open(plan) as made:
+        made.check_seal()
         whys = _whys(made)
         about = made.about
     if not whys:

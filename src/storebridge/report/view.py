@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from storebridge.adapter import Fit
 from storebridge.plan import Plan, PlanFolder, PlannedChange, SkippedRow
 from storebridge.plan.file import ChangeRow, OutcomeRow, PlanFile
-from storebridge.report.hide import Hiding, Secrets
+from storebridge.report.hide import Hiding, Secrets, check_names
 from storebridge.report.text import pathless, said
 
 __all__ = ["PROBLEMS", "Entry", "FitRow", "Head", "Stopped", "View", "moment"]
@@ -96,6 +96,7 @@ class View:
 
         Raises:
             PlanError: if a file is no plan that this version can use.
+            UsageError: if a name that must not be seen means nothing.
         """
         self.hiding = Hiding(hide)
         heads, stopped = list[Head](), list[Stopped]()
@@ -108,6 +109,7 @@ class View:
             failures = folder.failures()
             stopped += (Stopped(_address(s), self._stated(f.message)) for s, f in failures)
         self.heads, self.stopped = tuple(heads), tuple(stopped)
+        check_names(self.hiding.names, self._documents())
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -177,11 +179,19 @@ class View:
 
     # -- the parts
 
+    def _documents(self) -> Iterator[str]:
+        """Yield the JSON of the plans' records, for the names in it."""
+        for head in self.heads:
+            with closing(PlanFile.open(head.path)) as file:
+                for row in file.changes():
+                    yield from filter(None, (row.before, row.after))
+
     def _stated(self, message: str) -> str:
         return self.hiding.text(message, Secrets())
 
     def _head(self, path: Path, store: str = "") -> Head:
         with Plan.open(path) as plan:
+            plan.check_seal()
             about, report = plan.about, plan.report()
             return Head(
                 path=path,

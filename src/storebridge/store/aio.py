@@ -21,6 +21,7 @@ from storebridge.models import (
     Discount,
     Location,
     Market,
+    MetafieldDefinition,
     Order,
     Product,
     Record,
@@ -29,7 +30,7 @@ from storebridge.models import (
     StoreInfo,
 )
 from storebridge.state import StoreState
-from storebridge.store.base import Opening, Walk, chosen, keys_of, missing, query_of
+from storebridge.store.base import Opening, Walk, chosen, keys_of, missing, query_of, word_of
 from storebridge.store.sync import Store
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ class AsyncStore:
                 async with self._made(None) as engine:
                     self._info = await engine.run(self.adapter.info())
                     self._warned = engine.notices
-                self._state = StoreState(self._info.id, self.opening.state)
+                self._state = StoreState(self._info.id, self.opening.state, self.name)
                 self._engine = self._made(self._state)
             return self._engine
 
@@ -330,6 +331,11 @@ class AsyncStore:
         return self.items(Redirect.kind)
 
     @property
+    def metafield_definitions(self) -> AsyncItems[MetafieldDefinition]:
+        """The definitions of metafields."""
+        return self.items(MetafieldDefinition.kind)
+
+    @property
     def locations(self) -> AsyncItems[Location]:
         """The places that hold stock."""
         return self.items(Location.kind)
@@ -341,7 +347,7 @@ class AsyncStore:
 
     def items(self, kind: str) -> AsyncItems[Any]:
         """Return the records of a kind by its word; NotSupported if there are none."""
-        return AsyncItems(self, self.adapter.records(kind))
+        return AsyncItems(self, self.adapter.records(word_of(kind)))
 
     def supports(self, kind: str) -> bool:
         """Return whether the platform has records of a kind."""

@@ -13,12 +13,13 @@ from storebridge import config
 from storebridge.adapter import Adapter, Query, Records
 from storebridge.config import Access
 from storebridge.engine import EngineOptions, Event, Transport
-from storebridge.errors import BadAnswer, NotFound, NotSupported, Refused
+from storebridge.errors import BadAnswer, ConfigError, NotFound, NotSupported, Refused
 from storebridge.flow import Clock
-from storebridge.models import Record
+from storebridge.models import KINDS, Record
+from storebridge.models.text import words_in
 from storebridge.where import Where, parse
 
-__all__ = ["Opening", "Walk", "chosen", "keys_of", "missing", "query_of"]
+__all__ = ["Opening", "Walk", "check_there", "chosen", "keys_of", "missing", "query_of", "word_of"]
 
 R = TypeVar("R", bound=Record)
 
@@ -89,7 +90,7 @@ def query_of(
     condition = parse(where) if isinstance(where, str) and where.strip() else None
     if isinstance(where, Where):
         condition = where
-    wanted = None if fields is None else frozenset(fields)
+    wanted = None if fields is None else frozenset(words_in(fields))
     if condition is None:
         return Query(fields=wanted, updated_since=updated_since, raw=raw), None
     needed = condition.check(records.model)
@@ -104,8 +105,26 @@ def query_of(
     return query, condition
 
 
+def word_of(kind: str) -> str:
+    """Return the word of a kind of record where its plural was given."""
+    return next((word for word in KINDS if kind in (f"{word}s", f"{word[:-1]}ies")), kind)
+
+
+def check_there(adapter: Adapter) -> None:
+    """Make sure that a store that is only read is there: the local one would be made, and empty.
+
+    Raises:
+        ConfigError: if it isn't.
+    """
+    if gone := adapter.missing():
+        raise ConfigError(
+            f"{gone}, and only what writes to a store makes a new one. Check its name, or put a "
+            "catalogue into it first: storebridge plan SOURCE --to STORE"
+        )
+
+
 #: Which key is meant where none is named, best first.
-_BARE = ("handle", "email", "number", "path", "name", "sku", "code", "title", "key")
+_BARE = ("handle", "email", "phone", "number", "path", "name", "sku", "code", "title", "key")
 
 
 def keys_of(key: str, records: Records[Any]) -> tuple[str, ...]:

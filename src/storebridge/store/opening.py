@@ -138,7 +138,7 @@ def _sandbox(store: StoreConfig, settings: dict[str, Any]) -> tuple[Adapter, Tra
     in_memory = options.pop("memory", None) is not None
     file = None if in_memory else Path(".storebridge") / f"sandbox-{platform}.sqlite"
     kind, own, handler = sandbox(platform, file, options)
-    adapter = kind(kind.Settings.model_validate({**own, **store.options, **settings}))
+    adapter = kind(config.validated(store, kind, {**own, **store.options, **settings}))
     return adapter, HandlerTransport(handler)
 
 

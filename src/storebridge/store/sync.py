@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from storebridge.adapter import Adapter
 from storebridge.engine import Engine
-from storebridge.errors import ConfigError, NotSupported
+from storebridge.errors import ConfigError, NotSupported, UsageError
 from storebridge.flow import Request, Response, send
 from storebridge.models import (
     KINDS,
@@ -22,6 +23,7 @@ from storebridge.models import (
     Discount,
     Location,
     Market,
+    MetafieldDefinition,
     Order,
     Product,
     Record,
@@ -29,8 +31,8 @@ from storebridge.models import (
     Review,
     StoreInfo,
 )
-from storebridge.models.text import slug
-from storebridge.store.base import Opening
+from storebridge.models.text import slug, words_in
+from storebridge.store.base import Opening, check_there, word_of
 from storebridge.store.items import Items
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ class Store:
         """What is remembered of this store: rate limit, locks, history."""
         from storebridge.state import StoreState
 
-        return StoreState(self.info.id, self.opening.state)
+        return StoreState(self.info.id, self.opening.state, self.name)
 
     @cached_property
     def engine(self) -> Engine:
@@ -172,6 +174,11 @@ class Store:
         return self._items(Redirect)
 
     @property
+    def metafield_definitions(self) -> Items[MetafieldDefinition]:
+        """The definitions of metafields."""
+        return self._items(MetafieldDefinition)
+
+    @property
     def locations(self) -> Items[Location]:
         """The places that hold stock."""
         return self._items(Location)
@@ -187,15 +194,24 @@ class Store:
         Raises:
             NotSupported: if the platform has no such records.
         """
-        return Items(self, self.adapter.records(kind))
+        return Items(self, self.adapter.records(word_of(kind)))
 
     def _items(self, model: type[Any]) -> Items[Any]:
         return self.items(model.kind)
 
     def supports(self, kind: str) -> bool:
-        """Return whether the platform has records of a kind."""
+        """Return whether the platform has records of a kind ("product", or "products").
+
+        Raises:
+            UsageError: if no platform has such a kind; the nearest one is named.
+        """
+        word = word_of(kind)
+        if word not in {*KINDS, *self.adapter.kinds()}:
+            near = get_close_matches(word, KINDS, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(KINDS)}."
+            raise UsageError(f"{kind!r} is no kind of record. {hint}")
         try:
-            self.adapter.records(kind)
+            self.adapter.records(word)
         except NotSupported:
             return False
         return True
@@ -206,7 +222,7 @@ class Store:
         Raises:
             NotSupported: if it doesn't; the message says what to use instead.
         """
-        self.adapter.records(kind)
+        self.adapter.records(word_of(kind))
 
     def call(self, request: Request) -> Response:
         """Return the answer to a request of your own, sent with the store's credentials.
@@ -284,6 +300,7 @@ class Store:
 
         Raises:
             EditError: if what is asked makes no sense.
+            ConfigError: if there is no such store.
         """
         from storebridge.formats import Context
         from storebridge.tasks.listing import Edit, EditError, Replacement
@@ -293,6 +310,7 @@ class Store:
                 "an edit is for the products that a condition matches, or for all. Give a where "
                 "(--where \"vendor = 'Acme'\"), or all (--all)."
             )
+        check_there(self.adapter)
         given = {"location": options.get("location") or self.info.only_location, "folder": "."}
         edit = Edit(
             set,
@@ -312,7 +330,7 @@ class Store:
         kind: str = "",
         *,
         where: str = "",
-        fields: Iterable[str] = (),
+        fields: str | Iterable[str] = (),
         format: str = "",
         on_progress: Callable[[str, int], None] | None = None,
         **context: Any,
@@ -325,22 +343,29 @@ class Store:
                 file holds all of it).
             where: only records that this condition matches; without a kind, of the products.
             fields: only products, with these fields and what names them: "price", "seo.title",
-                "title[de]", "metafields.custom.material", as the sheet's columns are called.
+                "title[de]", "metafields.custom.material", as the sheet's columns are called. In
+                one text, they have commas between them.
             format: a name in `storebridge.formats.FORMATS`; by default JSONL or our own sheet,
                 by the suffix.
             on_progress: called with a kind and a count of records.
             **context: how to write, by the names of `storebridge.formats.Context`.
 
         Raises:
-            ConfigError: for a field that products don't have, or fields of another kind.
+            ConfigError: for a field that products don't have, fields of another kind, or a kind
+                that the format can't hold; or if there is no such store.
         """
         from storebridge import formats
 
+        check_there(self.adapter)
         on_progress = on_progress or (lambda _kind, _count: None)
-        if wanted := tuple(fields):
+        if kind:
+            kind = word_of(kind)
+            self.require(kind)
+            format = formats.holding(Path(output), kind, format)
+        if wanted := words_in(fields):
             records = self._chosen(wanted, kind, where, on_progress)
         else:
-            kinds = [_word(kind)] if kind else [each for each in _CATALOGUE if self.supports(each)]
+            kinds = [kind] if kind else [each for each in _CATALOGUE if self.supports(each)]
             records = self._records(kinds, where, on_progress)
         given = formats.Context.of(self.info, **{"store": self.info.id, **context})
         return formats.write(Path(output), records, given, format)
@@ -379,8 +404,3 @@ class Store:
         stem = f"{slug(self.name)[:40]}-{time.strftime('%Y%m%d-%H%M%S')}"
         names = (f"{stem}{f'-{n}' if n else ''}.plan" for n in range(1000))
         return next(folder / name for name in names if not os.path.lexists(folder / name))
-
-
-def _word(kind: str) -> str:
-    """Return the word of a kind of record where its plural was given."""
-    return next((word for word in KINDS if kind in (f"{word}s", f"{word[:-1]}ies")), kind)

@@ -1,4 +1,4 @@
-"""A process that reads products from a bulk job's file, and says how much memory it took.
+"""A process that reads products and orders from files of bulk jobs, and says what memory it took.
 
 python bulk_memory.py LINES FOLDER
 """
@@ -9,7 +9,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,20 @@ from storebridge_shopify import ShopifyAdapter, ShopifySettings
 from storebridge_shopify.scopes import Scopes
 from storebridge_shopify.site import Facts
 
-_VARIANTS = 4
+_CHILDREN = 4
 
 
 class Server:
     """A shop of which only the answers to a bulk query are known; nothing is kept in memory."""
 
-    def __init__(self, lines: int) -> None:
-        self.lines, self.roots = lines, lines // (_VARIANTS + 1)
+    def __init__(self, kind: str, lines: int) -> None:
+        self.kind, self.lines, self.roots = kind, lines, lines // (_CHILDREN + 1)
 
     def __call__(self, request: Request) -> Response:
         if request.foreign:
             path = Path(request.save_to)
             with path.open("w", encoding="utf-8") as file:
-                file.writelines(rows(self.roots))
+                file.writelines(rows(self.roots, *ROWS[self.kind]))
             return Response(status=200, path=path)
         assert isinstance(request.body, bytes)
         return Response(status=200, body=json.dumps({"data": self._data(request.body)}).encode())
@@ -48,21 +48,24 @@ class Server:
         if b"bulkOperationRunQuery" in body:
             payload = {"bulkOperation": {"id": job["id"]}, "userErrors": []}
             return {"bulkOperationRunQuery": payload}
-        if b"productsCount" in body:
-            return {"productsCount": {"count": self.roots}}
-        return {"products": {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "x"}}}
+        if b"sCount(" in body:
+            return {f"{self.kind}sCount": {"count": self.roots}}
+        return {f"{self.kind}s": {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "x"}}}
 
 
-def rows(count: int) -> Iterator[str]:
+Row = dict[str, Any]
+
+
+def rows(count: int, root: Callable[[int], Row], child: Callable[[int, int], Row]) -> Iterator[str]:
     """Yield the lines of a file, children far from their parents: theirs are an offset away."""
     away = random.Random(3).randrange(count // 3, count // 2)
     for n in range(count):
-        yield json.dumps(_product(n)) + "\n"
-        for place in range(_VARIANTS):
-            yield json.dumps(_variant((n * 7 + away) % count, place)) + "\n"
+        yield json.dumps(root(n)) + "\n"
+        for place in range(_CHILDREN):
+            yield json.dumps(child((n * 7 + away) % count, place)) + "\n"
 
 
-def _product(n: int) -> dict[str, Any]:
+def _product(n: int) -> Row:
     return {
         "__typename": "Product", "id": f"gid://shopify/Product/{n + 1}", "handle": f"p-{n}",
         "title": f"Product {n}", "descriptionHtml": "<p>Linen</p>", "vendor": "Acme",
@@ -71,12 +74,12 @@ def _product(n: int) -> dict[str, Any]:
         "updatedAt": "2026-01-01T00:00:00Z", "onlineStoreUrl": None,
         "seo": {"title": None, "description": None}, "category": None,
         "options": [{"id": f"gid://shopify/ProductOption/{n}", "name": "Size", "position": 1,
-                     "optionValues": [{"id": "x", "name": str(k)} for k in range(_VARIANTS)]}],
+                     "optionValues": [{"id": "x", "name": str(k)} for k in range(_CHILDREN)]}],
     }  # fmt: skip
 
 
-def _variant(n: int, place: int) -> dict[str, Any]:
-    number = n * _VARIANTS + place
+def _variant(n: int, place: int) -> Row:
+    number = n * _CHILDREN + place
     return {
         "__typename": "ProductVariant", "id": f"gid://shopify/ProductVariant/{number}",
         "__parentId": f"gid://shopify/Product/{n + 1}", "sku": f"S{number}", "barcode": None,
@@ -88,26 +91,67 @@ def _variant(n: int, place: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _order(n: int) -> Row:
+    sets = ("subtotal", "totalShipping", "total")
+    bags = {**{f"{each}PriceSet": _MONEY for each in sets}, "totalDiscountsSet": _MONEY}
+    return {
+        "__typename": "Order", "id": f"gid://shopify/Order/{n + 1}", "name": f"#{n + 1001}",
+        "cancelledAt": None, "cancelReason": None, "closed": False, "email": None, "phone": None,
+        "displayFinancialStatus": "PAID", "displayFulfillmentStatus": "UNFULFILLED",
+        "customerLocale": "de", "currencyCode": "EUR", "presentmentCurrencyCode": "EUR",
+        "billingAddress": None, "shippingAddress": None, "taxLines": [], "taxesIncluded": True,
+        "discountCodes": [], "tags": ["new"], "note": None, "sourceName": "web", "key": None,
+        "processedAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+        "totalTaxSet": _MONEY, "totalRefundedSet": None, **bags,
+    }  # fmt: skip
+
+
+def _line(n: int, place: int) -> Row:
+    return {
+        "__typename": "LineItem", "id": f"gid://shopify/LineItem/{n * _CHILDREN + place}",
+        "__parentId": f"gid://shopify/Order/{n + 1}", "sku": f"S{place}", "title": "Tee",
+        "variantTitle": None, "quantity": 1, "requiresShipping": True, "customAttributes": [],
+        "originalUnitPriceSet": _MONEY, "discountedTotalSet": _MONEY, "taxLines": [],
+        "discountAllocations": [],
+    }  # fmt: skip
+
+
+_EURO = {"amount": "9.90", "currencyCode": "EUR"}
+_MONEY = {"shopMoney": _EURO, "presentmentMoney": _EURO}
+ROWS: dict[str, tuple[Callable[[int], Row], Callable[[int, int], Row]]] = {
+    "product": (_product, _variant),
+    "order": (_order, _line),
+}
+#: What is read of each kind, and what the children are in a record.
+FIELDS = {"product": ("title", "variants.price"), "order": ("number", "line_items")}
+CHILDREN = {"product": "variants", "order": "line_items"}
+
+
 def main() -> None:
+    """Read as many lines of each kind, and print what came and the most memory."""
     lines, folder = int(sys.argv[1]), Path(sys.argv[2])
+    said = {kind: read(kind, lines, folder) for kind in ROWS}
+    print(json.dumps({**said, "peak": peak()}))
+
+
+def read(kind: str, lines: int, folder: Path) -> list[int]:
+    """Return how many records came, and how many children of theirs."""
     values = {"url": "https://shop.myshopify.com", "token": "shpat_x"}
     adapter = ShopifyAdapter(ShopifySettings.model_validate(values))
-    products = adapter.records("product")
-    products.shop.facts = _facts()  # type: ignore[attr-defined]  # a shop that has said who it is
+    records = adapter.records(kind)
+    records.shop.facts = _facts()  # type: ignore[attr-defined]  # a shop that has said who it is
     options = EngineOptions(spool=folder)
-    transport = HandlerTransport(Server(lines))
-    records = variants = 0
+    transport = HandlerTransport(Server(kind, lines))
+    found = children = 0
     with Engine(adapter, clock=VirtualClock(), transport=transport, options=options) as engine:
-        cursor = ""
-        query = Query(fields=frozenset({"title", "variants.price"}))
+        cursor, query = "", Query(fields=frozenset(FIELDS[kind]))
         while True:
-            page = engine.run(products.page(query, cursor))
-            records += len(page.records)
-            variants += sum(len(each.variants) for each in page.records)
+            page = engine.run(records.page(query, cursor))
+            found += len(page.records)
+            children += sum(len(getattr(each, CHILDREN[kind])) for each in page.records)
             cursor = page.cursor
             if not cursor:
-                break
-    print(json.dumps({"records": records, "variants": variants, "peak": peak()}))
+                return [found, children]
 
 
 def _facts() -> Facts:

@@ -1,7 +1,7 @@
 """The official Admin schemas, and the part of one that the sandbox serves.
 
 `make schemas` fetches them; this module reads them, and works out what depends on one: the part
-that the sandbox serves, and what the adapter's documents cost:
+that the sandbox serves, what the adapter's documents cost, and what their answers look like:
 
     python tests/adapters/shopify/schema.py derive
 
@@ -39,6 +39,8 @@ from graphql import (
     build_schema,
     get_named_type,
     is_abstract_type,
+    is_composite_type,
+    is_enum_type,
     is_leaf_type,
     is_specified_scalar_type,
     parse,
@@ -47,9 +49,13 @@ from graphql import (
 from graphql.language import (
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
+    VariableNode,
     Visitor,
 )
 from graphql.utilities import TypeInfo, TypeInfoVisitor
@@ -326,6 +332,100 @@ def _plain(tree: Tree) -> list[Any]:
     return [tree.own, [[name, _plain(each)] for name, each in tree.connections]]
 
 
+# -- what the answers to the documents look like
+
+#: Enums of which the adapter takes no other words than codes; words of others may be new ones.
+_CODES = ("CountryCode", "CurrencyCode")
+
+
+def shapes(schema: GraphQLSchema) -> str:
+    """Return as JSON the shapes of the documents' answers, as `storebridge_shopify.shapes` reads.
+
+    A shape is a leaf's type ("[String!]!"), or an object's type and the shapes of its fields.
+    """
+    found = {path.stem: _Shapes(schema, document).data() for path, document in documents()}
+    plain = {name: json.dumps(each, separators=(",", ":")) for name, each in found.items()}
+    lines = (f"{json.dumps(name)}: {shape}" for name, shape in sorted(plain.items()))
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+class _Shapes:
+    """The shape of one document's answer."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        self._schema = schema
+        nodes = document.definitions
+        self._fragments = {n.name.value: n for n in nodes if isinstance(n, FragmentDefinitionNode)}
+        (self._node,) = (n for n in nodes if isinstance(n, OperationDefinitionNode))
+
+    def data(self) -> list[Any]:
+        mutates = self._node.operation is OperationType.MUTATION
+        root = self._schema.mutation_type if mutates else self._schema.query_type
+        assert root is not None
+        return [f"{root.name}!", self._fields(root, self._node.selection_set)]
+
+    def _fields(self, parent: Any, selections: SelectionSetNode | None) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for node in selections.selections if selections else ():
+            flag = _flag(node)
+            if isinstance(node, FieldNode):
+                key = (node.alias or node.name).value + flag
+                _merge(found, {key: self._field(parent, node)})
+                continue
+            assert isinstance(node, InlineFragmentNode | FragmentSpreadNode)
+            part = (
+                self._fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+            )
+            named = part.type_condition
+            kind = self._schema.type_map[named.name.value] if named else parent
+            inner = self._fields(kind, part.selection_set)
+            if self._is(parent, kind):
+                _merge(found, {key + flag: shape for key, shape in inner.items()})
+            else:
+                _merge(found, {f"...{'|'.join(self._types(kind))}{flag}": inner})
+        return found
+
+    def _field(self, parent: Any, node: FieldNode) -> Any:
+        if node.name.value == "__typename":
+            return "String!"
+        kind = parent.fields[node.name.value].type
+        named = get_named_type(kind)
+        if is_composite_type(named):
+            return [str(kind), self._fields(named, node.selection_set)]
+        word = "String" if is_enum_type(named) and named.name not in _CODES else named.name
+        return str(kind).replace(named.name, word)
+
+    def _types(self, kind: Any) -> list[str]:
+        if not is_abstract_type(kind):
+            return [kind.name]
+        return sorted(each.name for each in self._schema.get_possible_types(kind))
+
+    def _is(self, parent: Any, kind: Any) -> bool:
+        """Return whether every object of one type is of another."""
+        return parent is kind or (
+            is_abstract_type(kind) and set(self._types(parent)) <= set(self._types(kind))
+        )
+
+
+def _flag(node: Any) -> str:
+    """Return the variables that a selection depends on, each behind a question mark."""
+    values = (
+        a.value for d in node.directives or () if d.name.value == "include" for a in d.arguments
+    )
+    return "".join(f"?{value.name.value}" for value in values if isinstance(value, VariableNode))
+
+
+def _merge(found: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add the shapes of fields; objects that are there get the fields that they lack."""
+    for key, shape in more.items():
+        if key in found and isinstance(shape, dict):
+            _merge(found[key], shape)
+        elif key in found and isinstance(shape, list):
+            _merge(found[key][1], shape[1])
+        else:
+            found[key] = shape
+
+
 def main() -> None:
     fetch()
     if sys.argv[1:] == ["derive"]:
@@ -333,6 +433,7 @@ def main() -> None:
         SDL.write_text(sdl(schema), encoding="utf-8")
         SCOPES.write_text(scopes(sdl(schema)), encoding="utf-8")
         (ADAPTER / "documents" / "costs.json").write_text(costs(schema), encoding="utf-8")
+        (ADAPTER / "documents" / "shapes.json").write_text(shapes(schema), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Shop:
         self.engine = Engine(
             self.adapter,
             clock=self.clock,
-            transport=HandlerTransport(self._answer),
+            transport=HandlerTransport(self.answer),
             options=EngineOptions(tries=2),
         )
         self.ids: dict[str, str] = {}
@@ -40,12 +40,28 @@ class Shop:
         self.engine.run(self.adapter.info())
         self.sent.clear()
 
-    def _answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
+        """Answer a request, and keep what it asked for."""
         if isinstance(request.body, bytes):
             self.sent.append(json.loads(request.body))
         if self.between is not None:
             return self.between(request, self.sandbox)
         return self.sandbox(request)
+
+    def person(self, text: str, **variables: Any) -> dict[str, Any]:
+        """Do something beside the adapter, and return the data of the answer."""
+        body = json.dumps({"query": text, "variables": variables}).encode()
+        headers = {
+            "content-type": "application/json",
+            "x-shopify-access-token": settings()["token"],
+        }
+        path = "/admin/api/2026-10/graphql.json"
+        answer = json.loads(
+            self.sandbox(Request(method="POST", path=path, headers=headers, body=body)).body
+        )
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
 
     def write(self, kind: str, *changes: Change[Any], **fields: Any) -> tuple[Outcome, ...]:
         self._batches += 1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -13,48 +10,19 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from storebridge.engine import Engine, HandlerTransport
-from storebridge.errors import AccessDenied, ConfigError, NotSupported
+from storebridge.errors import BadAnswer, ConfigError, NotSupported
 from storebridge.flow import Request, Response
 from storebridge.models import InventoryLevel, Product, Translation, Variant
+from storebridge.testing import VirtualClock
 from storebridge.testing.sandbox import answer
-from storebridge_shopify import ShopifyAdapter, ShopifySettings, from_session, verify
-from storebridge_shopify.access import shop_url
+from storebridge_shopify import ShopifyAdapter, ShopifySettings, from_session
+from storebridge_shopify.access import credentials_of, shop_url
 from storebridge_shopify.scopes import Scopes, lacking
-
-SECRET = "shpss_of-this-app"
 
 
 def adapter(**more: Any) -> ShopifyAdapter:
     values = {"url": "name.myshopify.com", "token": SecretStr("shpat_x"), **more}
     return ShopifyAdapter(ShopifySettings.model_validate(values))
-
-
-# -- webhooks
-
-
-def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
-    mac = hmac.digest(secret.encode(), body, hashlib.sha256)
-    return {"X-Shopify-Hmac-Sha256": base64.b64encode(mac).decode()}
-
-
-def test_a_webhook_is_verified_by_the_raw_body() -> None:
-    body = b'{"id": 1,  "title": "\xc3\xa9"}'
-    assert verify(signed(body), body, [SECRET])
-    assert not verify(signed(body), body + b" ", [SECRET])
-    assert not verify(signed(body, "another"), body, [SECRET])
-
-
-def test_a_webhook_is_verified_with_any_secret_that_is_valid() -> None:
-    assert verify(signed(b"{}", "old"), b"{}", ["new", "old"])
-    assert not verify(signed(b"{}", ""), b"{}", [""])
-
-
-def test_a_webhook_without_one_signature_is_refused() -> None:
-    assert not verify({}, b"{}", [SECRET])
-    good = signed(b"{}")["X-Shopify-Hmac-Sha256"]
-    twice = {"X-Shopify-Hmac-Sha256": good, "x-shopify-hmac-sha256": "other"}
-    assert not verify(twice, b"{}", [SECRET])
-    assert verify({"x-shopify-hmac-sha256": good}, b"{}", [SECRET])
 
 
 # -- addresses
@@ -92,8 +60,22 @@ def test_settings_come_of_a_session() -> None:
     assert settings.version == "2026-07"
     assert settings.token is not None
     assert settings.token.get_secret_value() == "shpat_y"
-    session.version = SimpleNamespace(name="2024-01")
-    assert from_session(session).version == "2026-10"
+
+
+@pytest.mark.parametrize("version", ["2024-10", "unstable"])
+def test_a_session_of_an_unknown_version_is_told_which_one_it_gets(version: str) -> None:
+    named = SimpleNamespace(name=version)
+    session = SimpleNamespace(url="name.myshopify.com", token="shpat_y", version=named)
+    with pytest.warns(UserWarning, match=f"'{version}' becomes 2026-10"):
+        assert from_session(session).version == "2026-10"
+
+
+def test_a_session_of_no_shop_is_a_configuration_error() -> None:
+    session = SimpleNamespace(url="shop.example", token="shpat_y", version="2026-10")
+    with pytest.raises(ConfigError, match=r"url: 'shop\.example' is no shop") as caught:
+        from_session(session)
+    assert "shpat_y" not in str(caught.value)
+    assert "validation error" not in str(caught.value)
 
 
 def test_what_is_no_session_is_refused() -> None:
@@ -109,6 +91,23 @@ def test_settings_need_one_way_in() -> None:
         ShopifySettings.model_validate({"url": "name.myshopify.com", "client_id": "x"})
 
 
+@pytest.mark.parametrize("lasts", ["soon", "3600", -5, 0, True, [60], {}])
+def test_a_token_lasts_a_positive_number_of_seconds(lasts: Any) -> None:
+    said = answer(200, {"access_token": "shpat_x", "expires_in": lasts})
+    with pytest.raises(BadAnswer, match="expires_in is no time") as caught:
+        credentials_of(said, VirtualClock())
+    assert "shpat_x" not in str(caught.value)
+
+
+@pytest.mark.parametrize("lasts", [60, "60.0"])
+def test_a_token_is_good_for_as_long_as_it_says(lasts: Any) -> None:
+    body = b'{"access_token": "shpat_x", "expires_in": %s}' % str(lasts).encode()
+    clock = VirtualClock()
+    found = credentials_of(Response(status=200, body=body), clock)
+    assert found.expires_at == clock.time() + 60
+    assert credentials_of(answer(200, {"access_token": "x"}), clock).expires_at is None
+
+
 # -- scopes
 
 
@@ -116,8 +115,6 @@ def test_writing_includes_reading() -> None:
     scopes = Scopes.of(["write_products"])
     assert scopes.has("read_products")
     assert not scopes.has("read_inventory")
-    with pytest.raises(AccessDenied, match=r"lacks the scope read_orders, which orders needs"):
-        scopes.need("read_orders", "orders")
 
 
 def test_what_a_token_may_not_write_is_named_with_scope_and_operation() -> None:
@@ -174,9 +171,16 @@ def test_connecting_asks_only_for_what_the_token_may_read() -> None:
     assert len(shop.asked) == 1
 
 
-def test_a_token_that_can_read_no_products_is_refused_at_connect() -> None:
-    with pytest.raises(AccessDenied, match="read_products"):
-        run(adapter(), Shop("write_orders"))
+def test_an_app_for_orders_only_is_let_in_and_told_all_that_it_lacks() -> None:
+    orders = adapter()
+    assert run(orders, Shop("write_orders")).scopes == ("write_orders",)
+    lacking = "\n".join(orders.lacking())
+    for scope in ("read_products", "write_products", "read_customers", "write_discounts"):
+        assert f"no scope {scope}, for " in lacking
+    kinds = orders.kinds()
+    assert not isinstance(kinds["order"], NotSupported)
+    assert isinstance(kinds["product"], NotSupported)
+    assert "read_products" in kinds["product"].reason
 
 
 def test_kinds_say_what_this_adapter_lacks() -> None:

@@ -25,8 +25,10 @@ from graphql import (
 )
 from tests.adapters.shopify import schema
 from tests.adapters.shopify.consent import look
+from tests.adapters.shopify.shop import Shop, tee
 
 import storebridge
+from storebridge.adapter import Query
 from storebridge.engine import Engine, Event, HandlerTransport
 from storebridge.engine.events import Noticed
 from storebridge.errors import AccessDenied, BadAnswer, Refused, StorebridgeError
@@ -123,8 +125,6 @@ def test_null_with_an_error_is_never_an_empty_answer(name: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_null_list_without_an_error_is_no_empty_store(kind: str) -> None:
-    from storebridge.adapter import Query
-
     shop = create(None)
     adapter = ShopifyAdapter(ShopifySettings.model_validate(settings()))
 
@@ -226,12 +226,65 @@ def test_a_store_says_at_connect_what_its_token_may_not_do(tmp_path: Path) -> No
     with store(tmp_path, scopes=["write_products"]) as shop:
         assert shop.adapter.lacking() == ()  # nothing was asked yet
         _ = shop.info
-        assert "no scope read_orders, for reading orders" in shop.adapter.lacking()
+        [line] = [each for each in shop.adapter.lacking() if "no scope read_orders," in each]
+        assert "reading orders" in line.removeprefix("no scope read_orders, for ").split(", ")
         assert shop.adapter.lacking("redirect") == (
             "no scope read_online_store_navigation, for reading redirects",
             "no scope write_online_store_navigation, for urlRedirectCreate, urlRedirectUpdate, "
             "urlRedirectImportCreate, urlRedirectImportSubmit, urlRedirectDelete",
         )
+
+
+# -- with few scopes
+
+
+def few(shop: Shop, *scopes: str) -> None:
+    """Take scopes away from a shop's token, which its adapter then learns."""
+    shop.sandbox.switch(scopes=scopes)
+    shop.engine.run(shop.adapter.info())
+
+
+def ids(shop: Shop, kind: str) -> list[str]:
+    page = shop.engine.run(shop.adapter.records(kind).page(Query(), ""))
+    return [each.id for each in page.records]
+
+
+def test_orders_that_a_token_does_not_see_are_told() -> None:
+    shop = Shop()
+    [id_] = shop.create(tee())
+    sold = [(shop.read(id_).variants[0].id, 1)]
+    old = shop.sandbox.sell(sold)
+    shop.clock.advance(60 * 86_400 + 1)
+    new = shop.sandbox.sell(sold)
+    assert ids(shop, "order") == [old, new]
+    assert shop.engine.notices == ()
+    few(shop, *(each for each in SANDBOX_SCOPES if each != "read_all_orders"))
+    assert shop.engine.notices == ()
+    assert ids(shop, "order") == [new]
+    assert shop.engine.run(shop.adapter.records("order").fetch([f"id:{old}"], None)) == ()
+    [told] = shop.engine.notices
+    assert "read_all_orders: orders older than 60 days are left out" in told
+    ids(shop, "order")
+    assert len(shop.engine.notices) == 1
+
+
+def test_an_app_for_orders_or_discounts_reads_them_without_what_it_may_not_see() -> None:
+    shop = Shop()
+    [id_] = shop.create(tee())
+    product = shop.read(id_)
+    order = shop.sandbox.sell([(product.variants[0].id, 1)])
+    assert shop.read(order, "order").line_items[0].product_id == id_
+    value = {"percentage": 0.1}
+    make = shop.sandbox.promote
+    discount = make("DiscountCodeBasic", "Ten", ["TEN"], value=value, products=[id_])
+    assert shop.read(discount, "discount").products == ("handle:tee",)
+    few(shop, "read_orders", "read_all_orders", "read_discounts")
+    assert ids(shop, "order") == [order]
+    [line] = shop.read(order, "order").line_items
+    assert (line.sku, line.quantity) == ("tee-S", 1)
+    assert "product_id" not in line.given
+    assert ids(shop, "discount") == [discount]
+    assert "products" not in shop.read(discount, "discount").given
 
 
 # -- versions

@@ -110,3 +110,18 @@ def test_prices_change_by_a_job_and_are_undone(shop: Metered, tmp_path: Path) ->
     live = list(shop.store.products.iter())
     assert shop.calls["BulkQuery"], "a large store is read by a job"
     assert {v.price for each in live for v in each.variants} == {eur("19.90")}
+
+
+@pytest.mark.parametrize(("wanted", "jobs"), [(2, 0), (3, 1)], ids=["few", "many"])
+def test_a_large_shop_is_read_whole_only_where_that_is_cheaper(
+    shop: Metered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: int, jobs: int
+) -> None:
+    """The shop is counted first: a job that nobody needs would cost minutes."""
+    monkeypatch.setattr("storebridge.plan.live._FEW", 1)
+    everything = [tee(f"t{n}") for n in range(12)]
+    shop.store.plan(everything, tmp_path / "a.plan").apply()
+    shop.clear()
+    plan = shop.store.plan(everything[:wanted], tmp_path / "b.plan")
+    assert plan.is_empty
+    assert shop.calls["ProductsCount"]
+    assert bool(shop.calls["BulkQuery"]) is bool(jobs)

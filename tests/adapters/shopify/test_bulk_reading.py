@@ -167,14 +167,14 @@ def test_a_small_shop_is_read_by_pages_and_a_setting_forbids_jobs(shop: Shop) ->
 
 def test_five_connections_are_the_most_of_a_query() -> None:
     """All that a product has needs two jobs, and a title one of one connection."""
-    from storebridge_shopify.bulk_shapes import queries
+    from storebridge_shopify.bulk_shapes import PRODUCTS
     from storebridge_shopify.scopes import Scopes
 
     scopes = Scopes.of(("read_inventory", "read_publications"))
     everything, title = asked(None, scopes), asked({"title"}, scopes)
-    assert len(queries(everything)) == 2
-    assert queries(title) == ["bulk_products"]
-    for name in queries(everything):
+    assert len(PRODUCTS.needed(everything)) == 2
+    assert PRODUCTS.needed(title) == ["bulk_products"]
+    for name in PRODUCTS.needed(everything):
         assert query_text(name, everything, None).count("edges") == 5
     assert query_text("bulk_products", title, None).count("edges") == 1
 
@@ -183,7 +183,7 @@ def test_a_store_that_may_only_be_read_is_read_by_jobs_too() -> None:
     shop = Shop(bulk_from=5, page_size=3)
     shop.write("product", *_creations(FEW), way="bulk")
     shop.sent.clear()
-    transport = HandlerTransport(shop._answer)
+    transport = HandlerTransport(shop.answer)
     options = EngineOptions(read_only=True)
     with Engine(shop.adapter, clock=shop.clock, transport=transport, options=options) as engine:
         shop.engine = engine

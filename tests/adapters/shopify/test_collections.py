@@ -1,11 +1,26 @@
-"""Collections: members by hand, rules, jobs."""
+"""Collections: members by hand, rules, jobs, pictures."""
 
 from __future__ import annotations
 
-from tests.adapters.shopify.shop import Shop, tee
+from pathlib import Path
+from typing import Any
 
+from tests.adapters.shopify.shop import Shop, tee
+from tests.pictures import png
+
+import storebridge
 from storebridge.flow import Status
-from storebridge.models import Collection, Product, Rule
+from storebridge.models import (
+    Collection,
+    Media,
+    MetafieldDefinition,
+    Product,
+    Rule,
+    Translation,
+)
+from storebridge.testing.rig import creation
+
+TEXT = "single_line_text_field"
 
 
 def members(shop: Shop, id_: str) -> tuple[str, ...]:
@@ -67,3 +82,102 @@ def test_a_collection_with_rules_takes_no_members() -> None:
     [id_] = shop.create(Collection(handle="smart", title="Smart", rules=rules))
     outcome = shop.update(id_, Collection(products=("handle:tee",)), "membership")
     assert "fills itself" in outcome.message
+
+
+def by_tag(tag: str) -> Rule:
+    return Rule(field="tag", relation="equals", value=tag)
+
+
+def collections(store: Any) -> dict[str, Collection]:
+    return {each.handle: each for each in store.collections.iter()}
+
+
+def test_pictures_and_translations_of_collections_go_to_another_shop(tmp_path: Path) -> None:
+    picture = Media(url="https://shop.example/summer.jpg", alt="Beach")
+    word = Translation(locale="de", field="title", value="Sommer")
+    wanted = Collection(handle="summer", title="Summer", image=picture, translations=(word,))
+    with storebridge.open("sandbox:shopify?memory", state=tmp_path / "a") as source:
+        for name in ("one", "two"):
+            plan = source.plan([wanted], tmp_path / f"{name}.plan")
+            assert plan.is_empty == (name == "two")
+            assert plan.apply().ok
+        pulled = [each.without("id") for each in source.collections.iter()]
+        assert pulled[0].image.alt == "Beach"
+        assert pulled[0].translations == (word,)
+    with storebridge.open("sandbox:shopify?memory", state=tmp_path / "b") as shop:
+        plan = shop.plan(pulled, tmp_path / "three.plan")
+        assert [fit.field for fit in plan.fit()] == []
+        assert plan.apply().ok
+        found = collections(shop)["summer"]
+        assert (found.image.alt, found.translations) == ("Beach", (word,))
+        assert found.image.url.endswith("summer.jpg")
+        assert shop.plan(pulled, tmp_path / "four.plan").is_empty
+
+
+def test_a_picture_of_a_collection_is_changed_and_taken_away() -> None:
+    shop = Shop()
+    [id_] = shop.create(Collection(handle="summer", title="Summer"))
+    new = Media(url="https://shop.example/a.jpg", alt="A")
+    outcome = shop.update(id_, Collection(image=new), "media")
+    live = shop.read(id_, "collection").image
+    assert (live.alt, outcome.media) == ("A", {"url:https://shop.example/a.jpg": live.id})
+    shop.update(id_, Collection(image=Media(alt="B")), "media")
+    changed = shop.read(id_, "collection").image
+    assert (changed.url, changed.alt) == (live.url, "B")
+    shop.update(id_, Collection(image=None), "media")
+    assert shop.read(id_, "collection").image is None
+    assert shop.update(id_, Collection(image=Media(alt="C")), "media").status is Status.FAILED
+
+
+def test_a_file_is_brought_up_as_a_collections_picture(tmp_path: Path) -> None:
+    file = tmp_path / "front.png"
+    file.write_bytes(png())
+    shop = Shop()
+    [id_] = shop.create(Collection(handle="summer", title="Summer"))
+    shop.update(id_, Collection(image=Media(url=file.as_uri())), "media")
+    [sent] = shop.variables("StagedUploads")
+    assert sent["input"][0]["resource"] == "COLLECTION_IMAGE"
+    assert "front" in shop.read(id_, "collection").image.url
+
+
+def test_a_plan_says_that_a_collection_stays_as_it_is_filled(tmp_path: Path) -> None:
+    rule = by_tag("sale")
+    ruled = Collection(handle="ruled", title="Ruled", rules=(rule,))
+    manual = Collection(handle="manual", title="Manual")
+    with storebridge.open("sandbox:shopify?memory", state=tmp_path) as shop:
+        for each in (ruled, manual):
+            shop.collections.create(each)
+        wanted = [ruled.but(rules=(), title="Other"), manual.but(rules=(rule,))]
+        plan = shop.plan(wanted, tmp_path / "one.plan")
+        assert [(fit.label, fit.field) for fit in plan.fit()] == [
+            ("ruled", "rules"), ("manual", "rules")
+        ]  # fmt: skip
+        assert plan.counts["update"] == 1
+        assert plan.apply().ok
+        assert collections(shop)["ruled"].title == "Other"
+        assert collections(shop)["ruled"].rules == (rule,)
+
+
+def test_the_rules_of_a_collection_are_never_emptied_without_a_word() -> None:
+    shop = Shop()
+    rule = by_tag("sale")
+    [id_] = shop.create(Collection(handle="ruled", title="Ruled", rules=(rule,)))
+    assert "stays so" in shop.update(id_, Collection(rules=())).message
+
+
+def test_rules_by_metafields_keep_their_definition() -> None:
+    source, shop = Shop(), Shop()
+    field = "product_metafield_definition:custom.material"
+    rules = (Rule(field=field, relation="equals", value="wool"), by_tag("new"))
+    wanted = Collection(handle="wool", title="Wool", rules=rules, match_all=True)
+    [outcome] = shop.write("collection", creation(wanted))
+    assert "no definition" in outcome.message
+    named = {"owner": "product", "metafield": "custom.material", "name": "Material"}
+    for each in (source, shop):
+        each.create(MetafieldDefinition.model_validate({**named, "type": TEXT}))
+    [id_] = source.create(wanted)
+    [other] = shop.create(source.read(id_, "collection").without("id"))
+    assert shop.read(other, "collection").rules == rules
+    shop.update(other, Collection(match_all=False))
+    live = shop.read(other, "collection")
+    assert (live.rules, live.match_all) == (rules, False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.adapters.shopify.shop import Handler, Shop, operation, tee
 
+import storebridge
 from storebridge.adapter import Change, Query
-from storebridge.errors import BadAnswer, OutcomeUnknown
+from storebridge.errors import BadAnswer, OutcomeUnknown, SourceError
 from storebridge.flow import Request, Response
 from storebridge.models import Address, Consent, Customer, Metafield
 from storebridge.testing.rig import creation
@@ -80,15 +82,48 @@ def test_an_email_address_leads_to_who_has_it_and_to_nobody_else() -> None:
     assert shop.engine.run(records.fetch(["email:ada@example.com"], None)) == ()
 
 
-def test_a_customer_is_made_once_and_nobody_is_written_to() -> None:
+def test_a_customer_who_is_there_by_now_keeps_everything() -> None:
+    """An identifier in the call would make it write over the one who has the address."""
     shop = Shop()
-    for _ in range(2):
-        [outcome] = shop.write("customer", creation(ADA))
-        assert outcome.id
-    page = shop.engine.run(shop.adapter.records("customer").page(Query(), ""))
-    assert len(page.records) == 1
-    assert [each for each in shop.operations if each != "CustomersById"][:2] == ["CustomerSet"] * 2
-    assert shop.variables("CustomerSet")[0]["identifier"] == {"email": "ada@example.com"}
+    [id_] = shop.create(ADA)
+    [outcome] = shop.write("customer", creation(Customer(email="ada@example.com", note="Other")))
+    assert (outcome.status.value, outcome.cause) == ("failed", "conflict")
+    live = shop.read(id_, "customer")
+    assert (live.note, [each.city for each in live.addresses]) == ("", ["Ulm", "Kiel"])
+    assert "identifier" not in shop.variables("CustomerSet")[0]
+
+
+def test_a_phone_number_leads_to_who_has_it_and_to_nobody_else() -> None:
+    shop = Shop()
+    [id_] = shop.create(ADA.but(email="", phone="+49 30 5550123"))
+    records = shop.adapter.records("customer")
+    for text in ("+49305550123", "+49 (30) 555-0123"):
+        [found] = shop.engine.run(records.fetch([f"phone:{text}"], None))
+        assert (found.id, found.keys()) == (id_, ("phone:+49305550123",))
+    shop.sent.clear()
+    assert shop.engine.run(records.fetch(["phone:030 555", "phone:+49305550124"], None)) == ()
+    assert [each["n0"] for each in shop.variables("CustomersByPhone")] == ["+49305550124"]
+
+
+def test_a_customer_with_a_phone_alone_goes_through_plans(tmp_path: Path) -> None:
+    with storebridge.open("sandbox:shopify?memory", state=tmp_path / "a") as source:
+        source.customers.create(Customer(phone="+49305550123", first_name="Ada"))
+        pulled = [each.without("id") for each in source.customers.iter()]
+    with storebridge.open("sandbox:shopify?memory", state=tmp_path / "b") as shop:
+        for name, count in (("one", 1), ("two", 0)):
+            plan = shop.plan(pulled, tmp_path / f"{name}.plan")
+            assert plan.counts["create"] == count
+            assert plan.apply().ok
+        [found] = shop.customers.iter()
+        assert (found.phone, found.first_name) == ("+49305550123", "Ada")
+        nameless = [Customer(first_name="Eve")]
+        with pytest.raises(SourceError, match="an e-mail address, a phone number or an ext"):
+            shop.plan(nameless, tmp_path / "three.plan")
+    with (
+        storebridge.open("sandbox:woocommerce?memory", state=tmp_path / "c") as other,
+        pytest.raises(SourceError, match="Give an e-mail address or an external key"),
+    ):
+        other.plan(pulled, tmp_path / "four.plan")
 
 
 def test_a_customer_with_a_name_alone_whose_answer_is_lost_is_not_made_again() -> None:
@@ -173,3 +208,25 @@ def test_who_was_changed_since_is_found_and_others_are_not() -> None:
     assert [each.email for each in page.records] == ["eve@example.com"]
     page = shop.engine.run(records.page(Query(updated_since=time - timedelta(minutes=2)), ""))
     assert len(page.records) == 2
+
+
+def test_a_region_without_a_code_stays_where_addresses_are_written_anew() -> None:
+    shop = Shop()
+    away = Address(city="Ankh", region="Sto Plains", country="DE")
+    [id_] = shop.create(ADA.but(addresses=(away,)))
+    shop.update(id_, Customer(default_address=Address(address1="Weg 2")))
+    live = shop.read(id_, "customer")
+    assert (live.addresses[0].region, live.default_address.address1) == ("Sto Plains", "Weg 2")
+    shop.update(id_, Customer(default_address=Address(region_code="BE")))
+    shop.update(id_, Customer(default_address=Address(region="Sto Lat")))
+    live = shop.read(id_, "customer").default_address
+    assert (live.region, live.region_code, live.city) == ("Sto Lat", "", "Berlin")
+
+
+def test_shopify_has_its_own_names_for_regions_with_codes() -> None:
+    shop = Shop()
+    both = Address(city="Kiel", region="SH, as we call it", region_code="SH", country="DE")
+    desired = shop.adapter.normalise(ADA.but(default_address=both, addresses=(both,)))
+    assert "region" not in desired.default_address.given | desired.addresses[0].given
+    [id_] = shop.create(ADA.but(default_address=both))
+    assert shop.read(id_, "customer").default_address.region_code == "SH"

@@ -146,7 +146,7 @@ def test_all_types_are_read_and_those_without_codes_too() -> None:
     assert extras(loyal)["type"] == "app"
     assert extras(loyal)["buyers"] == ["VIP"]
     assert "function" in extras(loyal)["app"]
-    assert extras(sizes) == {"variants": [variant], "combines_with": ["order"]}
+    assert extras(sizes) == {"variants": ["sku:red-S"], "combines_with": ["order"]}
     for each in (two, buy, ships, loyal):
         assert shop.update(each.id, Discount(title="X")).cause == "unsupported"
         change = Change(id="1", action="delete", part="core", record_id=each.id, desired=each)
@@ -343,6 +343,78 @@ def test_what_it_cant_be_is_told_before_and_never_made_into_something_else(
     assert outcome.status is Status.FAILED
     assert outcome.message
     assert shop.sent == []
+
+
+def limited(shop: Shop) -> dict[str, Discount]:
+    """Make discounts for some as only the admin does; return them as they are read."""
+    variant = shop.read(shop.create(tee("red"))[0]).variants[0].id
+    no_address = shop.create(Customer(phone="+4930555123"))
+    for code, values in {
+        "VARIANT": {"variants": [variant]},
+        "SEGMENT": {"segments": ["VIP"]},
+        "CALLER": {"customers": no_address},
+    }.items():
+        shop.sandbox.promote("DiscountCodeBasic", code, [code], value={"percentage": 0.9}, **values)
+    there: dict[str, Any] = {"highest": "20", "countries": ["DE"], "restOfWorld": True}
+    shop.sandbox.promote("DiscountCodeFreeShipping", "SHIP", ["SHIP"], **there)
+    return {each.title: each for each in discounts(shop)}
+
+
+def test_a_discount_for_some_is_for_the_same_in_another_shop_or_isnt_made() -> None:
+    source, shop = Shop(), Shop()
+    found = limited(source)
+    assert "products" not in found["VARIANT"].given
+    assert not any("customer_emails" in found[code].given for code in ("SEGMENT", "CALLER"))
+    shop.create(tee("red"))
+    records = shop.adapter.records("discount")
+    for code, name in (("SEGMENT", "buyers"), ("CALLER", "buyers")):
+        path = f"platform_fields.shopify.{name}"
+        assert [fit.field for fit in records.check(found[code])] == [path]
+        desired = shop.adapter.normalise(found[code].without("id"))
+        [outcome] = shop.write("discount", creation(desired))
+        assert (outcome.status, path in outcome.message) == (Status.FAILED, False)
+        assert "others would get" in outcome.message
+    assert discounts(shop) == []
+    shop.create(*(shop.adapter.normalise(found[c].without("id")) for c in ("VARIANT", "SHIP")))
+    for each in discounts(shop):
+        assert extras(each) == extras(found[each.title])
+        assert each.given == found[each.title].given
+    variant, ships = discounts(shop)
+    assert extras(variant) == {"variants": ["sku:red-S"]}
+    assert extras(ships) == {"maximum_shipping_price": "20.00 EUR", "countries": ["DE", "*"]}
+
+
+def test_limits_that_nobody_may_see_are_limits_too() -> None:
+    shop = Shop()
+    shop.create(Customer(email="ada@example.com"))
+    shop.create(ten(customer_emails=("ada@example.com",)))
+    shop.sandbox.switch(scopes=["read_discounts", "read_products"])
+    shop.engine.run(shop.adapter.info())
+    [found] = discounts(shop)
+    assert extras(found) == {"buyers": ["DiscountCustomers"]}
+
+
+def test_limits_are_changed_and_those_that_cant_be_refuse_the_change() -> None:
+    shop = Shop()
+    found = limited(shop)
+    ship, variant = found["SHIP"].id, found["VARIANT"].id
+
+    def only(**values: Any) -> Discount:
+        return Discount(platform_fields={"shopify": values})
+
+    assert shop.update(ship, only(countries=["FR"])).status is Status.APPLIED
+    assert extras(shop.read(ship, "discount"))["countries"] == ["FR"]
+    assert shop.update(ship, only(countries=[], maximum_shipping_price="")).status is Status.APPLIED
+    assert extras(shop.read(ship, "discount")) == {}
+    assert shop.update(variant, only(variants=["sku:red-M"])).status is Status.APPLIED
+    assert extras(shop.read(variant, "discount")) == {"variants": ["sku:red-M"]}
+    for id_, wrong in ((variant, only(countries=["DE"])), (ship, only(variants=["sku:red-M"])),
+                       (variant, only(buyers=["VIP"]).but(percentage=Decimal(95))),
+                       (variant, only(variants=["sku:none"]))):  # fmt: skip
+        assert shop.update(id_, wrong).status is Status.FAILED
+    assert shop.read(variant, "discount").percentage == 90
+    same = found["SEGMENT"].but(title="Other")
+    assert shop.update(same.id, same.without("id", "codes")).status is Status.APPLIED
 
 
 def test_a_customer_that_isnt_there_is_named_by_no_address() -> None:

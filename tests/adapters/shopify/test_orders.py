@@ -283,7 +283,7 @@ def test_what_the_token_may_not_see_isnt_looked_for_when_an_order_is_made() -> N
     shop.sent.clear()
     [outcome] = shop.write("order", creation(elsewhere()))
     assert outcome.status.value == "applied"
-    assert shop.operations == ["OrderKeyDefine", "VariantsBySku", "OrderCreate"]
+    assert shop.operations == ["MetafieldDefinitionCreate", "VariantsBySku", "OrderCreate"]
 
 
 def test_an_order_from_elsewhere_touches_no_stock_and_nobody_is_told() -> None:

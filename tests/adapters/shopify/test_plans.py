@@ -8,7 +8,14 @@ import pytest
 from tests.adapters.shopify.shop import tee
 
 import storebridge
-from storebridge.models import Product
+from storebridge.engine import HandlerTransport
+from storebridge.flow import Status
+from storebridge.models import MarketPrice, Money, Product, Variant
+from storebridge.store import Store
+from storebridge.store.base import Opening
+from storebridge.testing import VirtualClock
+from storebridge_shopify import ShopifyAdapter, ShopifySettings
+from storebridge_shopify.sandbox import create, settings
 
 CATALOGUE = Path(__file__).parents[2] / "data" / "shopify-apparel.csv"
 
@@ -49,3 +56,28 @@ def test_an_edited_price_is_the_only_change_and_is_taken_back(store: storebridge
         again = store.products.find("handle:tee")
         assert isinstance(again, Product)
         assert again.variants == before.variants
+
+
+def test_market_prices_are_verified_while_searches_lag(tmp_path: Path) -> None:
+    franc = Money("9.00", "CHF")
+    price = MarketPrice(market="switzerland", price=franc, compare_at_price=None)
+    opening = Opening(
+        transport=HandlerTransport(create(None, search_lag=600)),
+        clock=VirtualClock(),
+        state=tmp_path,
+    )
+    with Store(ShopifyAdapter(ShopifySettings.model_validate(settings())), opening) as store:
+        store.plan([tee()], location="Shop").apply()
+        rows = tuple(Variant(sku=f"tee-{size}", market_prices=(price,)) for size in "SM")
+        counts = store.plan([Product(handle="tee", variants=rows)]).apply().counts
+        assert {word for word, count in counts.items() if count} == {"applied"}
+        cheaper = price.but(price=Money("8.00", "CHF"))
+        live = store.products.find("handle:tee")
+        assert isinstance(live, Product)
+        id_ = live.variants[0].id
+        outcome = store.products.update(
+            Product(id=live.id, variants=(Variant(id=id_, market_prices=(cheaper,)),))
+        )
+        assert outcome.status is Status.APPLIED, outcome
+        assert isinstance(outcome.record, Product)
+        assert outcome.record.title == "Tee"

@@ -227,3 +227,58 @@ def test_scopes_are_named() -> None:
     shop.engine.run(shop.adapter.info())
     [fit] = shop.adapter.records("redirect").check(Redirect(path="/a", target="/b"))
     assert "write_online_store_navigation" in fit.message
+
+
+def meanwhile(shop: Shop, name: str, made: Redirect) -> None:
+    """Let a person make a redirect just before an operation is sent for the first time."""
+
+    def between(request: Request, sandbox: Handler) -> Response:
+        sent = json.loads(request.body) if isinstance(request.body, bytes) else None
+        if sent and operation(sent) == name:
+            shop.between = None
+            shop.create(made)
+        return sandbox(request)
+
+    shop.between = between
+
+
+@pytest.mark.parametrize("path", ["/old/7", "/OLD/7"])
+def test_a_file_leaves_out_what_a_person_made_since_the_plan(path: str) -> None:
+    shop = Shop()
+    theirs, same = Redirect(path=path, target="/mine"), Redirect(path="/old/8", target="/new/8")
+    id_, _ = shop.create(theirs, same)
+    outcomes = job(shop, *some())
+    assert [each.change for each in outcomes if each.status is not Status.APPLIED] == ["c7"]
+    [taken] = [each for each in outcomes if each.change == "c7"]
+    assert (taken.status, taken.cause) == (Status.FAILED, "conflict")
+    assert shop.read(id_, "redirect").target == "/mine"
+    assert len(redirects(shop)) == MANY
+
+
+def test_a_file_that_wrote_over_a_redirect_says_so() -> None:
+    shop = Shop()
+    meanwhile(shop, "RedirectImportSubmit", Redirect(path="/old/7", target="/mine"))
+    outcomes = job(shop, *some())
+    [over] = [each for each in outcomes if each.status is not Status.APPLIED]
+    assert (over.change, over.cause) == ("c7", "conflict")
+    assert "wrote over" in over.message
+
+
+def test_a_file_that_was_begun_is_not_started_once_a_path_of_it_is_taken() -> None:
+    def stopped(request: Request, sandbox: Handler) -> Response:
+        sent = json.loads(request.body) if isinstance(request.body, bytes) else None
+        if sent and operation(sent) == "RedirectImportSubmit":
+            raise OutcomeUnknown("killed before it was sent")
+        return sandbox(request)
+
+    shop, journal, changes = Shop(stopped), MemoryJournal(), tuple(some())
+    records = shop.adapter.records("redirect")
+    batch: Batch[Any] = Batch(id="b", changes=changes, way="bulk")
+    shop.engine.run_batch(records, batch, journal)
+    shop.between = None
+    [id_] = shop.create(Redirect(path="/old/7", target="/mine"))
+    names = frozenset(change.id for change in changes)
+    outcomes = shop.engine.run_batch(records, replace(batch, state=journal.state, uncertain=names))
+    assert [each.change for each in outcomes if each.status is not Status.APPLIED] == ["c7"]
+    assert shop.read(id_, "redirect").target == "/mine"
+    assert len(redirects(shop)) == MANY

@@ -17,6 +17,29 @@ SET = (
 READ = "{ products { edges { node { id title variants { edges { node { id sku } } } } } } }"
 
 
+ROWS = "edges { node { id %s } }"
+
+
+def below(*names: str) -> str:
+    """Return a query of connections, each within the one before."""
+    text = ""
+    for name in reversed(names):
+        text = f"{name} {{ {ROWS % text} }}"
+    return f"{{ {text} }}"
+
+
+def beside(*texts: str) -> str:
+    """Return a query of orders with some fields."""
+    return below("orders").replace("{ id  }", f"{{ id {' '.join(texts)} }}")
+
+
+PARCELS = f"fulfillments {{ id fulfillmentLineItems {{ {ROWS % ''} }} }}"
+REFUNDS = f"refunds {{ id refundLineItems {{ {ROWS % ''} }} }}"
+FIVE = [f"m{number}: metafields {{ {ROWS % ''} }}" for number in range(5)]
+CODES = " ".join(f"c{number}: codes {{ {ROWS % ''} }}" for number in range(5))
+IN_LIST = "a connection field within a list field"
+
+
 @pytest.fixture
 def shop() -> Shop:
     return Shop()
@@ -88,20 +111,32 @@ def test_nothing_found_has_no_file(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("query", "words"),
     [
-        "{ shop { id } }",
-        "{ products { nodes { id } } }",
-        "{ products { edges { node { title variants { edges { node { id } } } } } } }",
-        "{ products { edges { node",
-        '{ node(id: "gid://shopify/Product/1") { id } }',
+        ("{ shop { id } }", "at least one connection"),
+        ("{ products { nodes { id } } }", "'edges' > 'node'"),
+        (
+            "{ products { edges { node { title variants { edges { node { id } } } } } } }",
+            "must select the 'id'",
+        ),
+        ("{ products { edges { node", "Invalid bulk query"),
+        ('{ nodes(ids: ["gid://shopify/Product/1"]) { id } }', "`node` or `nodes`"),
+        (beside(PARCELS), IN_LIST),
+        (beside(REFUNDS), IN_LIST),
+        (beside("...Parts") + f" fragment Parts on Order {{ {PARCELS} }}", IN_LIST),
+        (below("collections", "products", "variants", "metafields"), "depth greater than 2"),
+        (beside(*FIVE), "more than 5 connections"),
+        (
+            f"{{ discountNodes {{ {ROWS} }} }}"
+            % f"discount {{ ... on DiscountCodeBasic {{ {CODES} }} }}",
+            "more than 5 connections",
+        ),
     ],
 )
-def test_queries_that_may_not_be_asked_in_bulk(shop: Shop, query: str) -> None:
-    assert shop.wrong("bulk_query", query=query, groupObjects=False)[0][:2] == (
-        ["query"],
-        "INVALID",
-    )
+def test_queries_that_may_not_be_asked_in_bulk(shop: Shop, query: str, words: str) -> None:
+    [(field, code, message)] = shop.wrong("bulk_query", query=query, groupObjects=False)
+    assert (field, code) == (["query"], "INVALID")
+    assert words in message
 
 
 def test_files_and_names_are_checked(shop: Shop) -> None:

@@ -277,6 +277,40 @@ def test_fixed_prices_are_in_the_currency_of_their_list(shop: Shop) -> None:
     assert wrong[0][1] == "PRICE_NOT_FIXED"
 
 
+def test_a_price_list_is_searched_late_and_ignores_unknown_filters(shop: Shop) -> None:
+    variant = shop.make("Mug")["variants"]["nodes"][0]["id"]
+    swiss = shop.prices[1]
+    row: Any = {"variantId": variant, "price": {"amount": "8", "currencyCode": "CHF"}}
+
+    def found(query: str | None) -> list[str]:
+        text = """query($id: ID!, $query: String) { priceList(id: $id) {
+            prices(first: 9, originType: FIXED, query: $query) { nodes { price { amount } } } } }"""
+        answer = json.loads(shop.send(text, {"id": swiss, "query": query}).body)
+        told = answer["extensions"].get("search", ())
+        warned.extend(each["warnings"][0]["field"] for each in told)
+        return [each["price"]["amount"] for each in answer["data"]["priceList"]["prices"]["nodes"]]
+
+    warned: list[str] = []
+    shop.headers["shopify-search-query-debug"] = "1"
+    mine = f"variant_id:{variant.rpartition('/')[2]}"
+    shop.sandbox.switch(search_lag=30)
+    shop.payload("prices_add", priceListId=swiss, prices=[row])
+    assert (found(mine), found(None)) == ([], ["8.00"])
+    shop.clock.now += 31
+    assert found(mine) == ["8.00"]
+    row["price"]["amount"] = "7"
+    shop.payload("prices_add", priceListId=swiss, prices=[row])
+    assert (found(mine), found(None)) == (["8.00"], ["7.00"])
+    shop.clock.now += 31
+    shop.payload("prices_delete", priceListId=swiss, variantIds=[variant])
+    assert (found(mine), found(None)) == (["7.00"], [])
+    assert warned == []
+    assert found("sku:nothing") == ["7.00"]
+    assert warned == ["sku"]
+    shop.clock.now += 31
+    assert found(mine) == []
+
+
 # -- people, orders, the rest
 
 

@@ -86,6 +86,8 @@ def test_derived_files_are_up_to_date() -> None:
     assert schema.SCOPES.read_text("utf-8") == schema.scopes(served)
     costs = schema.ADAPTER / "documents" / "costs.json"
     assert costs.read_text("utf-8") == schema.costs(whole)
+    shapes = schema.ADAPTER / "documents" / "shapes.json"
+    assert shapes.read_text("utf-8") == schema.shapes(whole)
 
 
 def test_every_document_is_valid_on_the_versions_it_names() -> None:
@@ -98,6 +100,7 @@ def test_every_document_is_valid_on_the_versions_it_names() -> None:
         for version in versions:
             found = validate(schema.official(version), parse(text_of(path.stem)))
             assert not found, f"{path.name} on {version}: {found[0].message}"
+    assert validate(schema.official(schema.VERSIONS[-1]), parse("query Q { shop { nmae } }"))
 
 
 def test_every_document_of_the_tests_is_valid_on_all_versions() -> None:
@@ -162,6 +165,11 @@ def test_costs_are_the_recorded_ones(text: str, variables: dict[str, object], po
 
 def test_the_adapter_does_not_import_graphql_core() -> None:
     code = "import sys, storebridge_shopify; sys.exit('graphql' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_document_is_read_while_the_adapter_is_imported() -> None:
+    code = "import sys, storebridge_shopify.graphql as g; sys.exit(g.document.cache_info().misses)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -118,7 +118,7 @@ def test_the_other_amount_of_many_prices_is_read_in_one_call() -> None:
     )
     again = [priced(id_, new[id_], before=Product(variants=(old[id_],))) for id_ in ids]
     assert {each.status for each in shop.write("product", *again)} == {Status.APPLIED}
-    assert shop.operations == ["PriceListPrices", "FixedPricesAdd"]
+    assert shop.operations == ["PriceListPrices", "VariantPrices", "FixedPricesAdd"]
     [price] = shop.read(ids[0]).variants[0].market_prices
     assert (str(price.price), str(price.compare_at_price)) == ("8.00 CHF", "12.00 CHF")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.adapters.shopify.shop import Shop, eur, operation, tee
+from tests.adapters.shopify.shop import Handler, Shop, eur, operation, tee
 
 from storebridge.adapter import Change
 from storebridge.flow import Request, Response, Status
@@ -112,14 +113,6 @@ def test_a_new_option_needs_a_value_of_every_variant(shop: Shop) -> None:
     assert len(shop.read(id_).variants) == 3
 
 
-def test_a_product_without_options_gets_some_and_loses_its_only_variant(shop: Shop) -> None:
-    [id_] = shop.create(Product(handle="a", title="A", variants=(Variant(price=eur("1.00")),)))
-    wanted = tee("a")
-    shop.update(id_, Product(options=wanted.options, variants=wanted.variants))
-    live = shop.read(id_)
-    assert [each.options for each in live.variants] == [("S",), ("M",), ("L",)]
-
-
 def test_a_lost_answer_makes_no_variant_twice() -> None:
     def lose(request: Request, sandbox: Any) -> Response:
         answer = sandbox(request)
@@ -136,7 +129,8 @@ def test_a_lost_answer_makes_no_variant_twice() -> None:
     new = Variant(sku="tee-XL", options=("XL",), price=eur("25.00"))
     outcome = shop.update(id_, Product(variants=(new,)))
     assert outcome.status is Status.APPLIED, outcome
-    sent = [each["input"]["variants"] for each in shop.variables("ProductSet")]
+    names = ("ProductSet", "ProductSetAsync")
+    sent = [each["input"]["variants"] for name in names for each in shop.variables(name)]
     assert ["id" in row for row in sent[-2]] == [True, True, True, False]
     assert all("id" in row for row in sent[-1]), "what the lost call made was not looked for"
     assert [each.options[0] for each in shop.read(id_).variants] == ["S", "M", "L", "XL"]
@@ -266,7 +260,8 @@ def test_a_picture_is_followed_until_it_fails_and_the_message_says_why(shop: Sho
     [id_] = shop.create(tee())
     media = (Media(url="https://dead.example/a.jpg"),)
     outcome = shop.update(id_, Product(media=media), "media")
-    assert (outcome.status, outcome.cause) == (Status.FAILED, "rejected")
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "partly")
+    assert outcome.message.startswith("written: the list of pictures; refused: Shopify can't use")
     assert "can't use a.jpg" in outcome.message
     assert "Files" in shop.operations
 
@@ -338,6 +333,52 @@ def test_a_market_price_alone_keeps_its_compare_at_price(shop: Shop) -> None:
     shop.update(id_, priced(price=Money("8.00", "CHF")), "prices")
     [live] = shop.read(id_).variants[0].market_prices
     assert (str(live.price), str(live.compare_at_price)) == ("8.00 CHF", "12.00 CHF")
+
+
+SWISS = "switzerland"
+
+
+def swiss(id_: str, price: str = "", compare: str = "") -> Product:
+    """A variant's price in Switzerland, as far as it is given."""
+    given = {"price": price, "compare_at_price": compare}
+    amounts = {name: Money(amount, "CHF") for name, amount in given.items() if amount}
+    market = MarketPrice.model_validate({"market": SWISS, **amounts})
+    return Product(variants=(Variant(id=id_, market_prices=(market,)),))
+
+
+def test_a_lagging_search_gives_no_half_of_a_price(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    variant = shop.read(id_).variants[0].id
+    shop.update(id_, swiss(variant, "9.00", "12.00"), "prices")
+    shop.clock.advance(60)
+    shop.sandbox.switch(search_lag=8)
+    shop.update(id_, swiss(variant, "8.00", "11.00"), "prices")
+    [searched] = shop.read(id_).variants[0].market_prices
+    assert str(searched.price) == "9.00 CHF"
+    started = shop.clock.time()
+    before = swiss(variant, "9.00")
+    outcome = shop.update(id_, swiss(variant, "7.00"), "prices", before=before)
+    assert outcome.status is Status.APPLIED, outcome
+    assert shop.clock.time() - started >= 8
+    assert outcome.shown == swiss(variant, "7.00", "11.00").but(id=id_)
+    shop.clock.advance(60)
+    [live] = shop.read(id_).variants[0].market_prices
+    assert (str(live.price), str(live.compare_at_price)) == ("7.00 CHF", "11.00 CHF")
+    started = shop.clock.time()
+    shop.update(id_, swiss(variant, "6.00"), "prices", before=swiss(variant, "7.00"))
+    assert shop.clock.time() - started < 8
+
+
+def test_the_answer_shows_what_market_prices_became(shop: Shop) -> None:
+    def dearer(request: Request, sandbox: Handler) -> Response:
+        found = sandbox(request)
+        return replace(found, body=found.body.replace(b'"9.00"', b'"9.05"'))
+
+    [id_] = shop.create(tee())
+    variant = shop.read(id_).variants[0].id
+    shop.between = dearer
+    outcome = shop.update(id_, swiss(variant, "9.00", "12.00"), "prices")
+    assert outcome.shown == swiss(variant, "9.05", "12.00").but(id=id_)
 
 
 def test_a_translation_goes_with_the_digest_of_its_text(shop: Shop) -> None:

@@ -16,7 +16,7 @@ from storebridge.engine.address import Origin
 from storebridge.errors import ConfigError
 from storebridge.flow import Request
 from storebridge_woocommerce import WooCommerceAdapter, WooCommerceSettings, from_api
-from storebridge_woocommerce.auth import sign
+from storebridge_woocommerce.access import sign
 from storebridge_woocommerce.sandbox import create
 from storebridge_woocommerce.sandbox_state import KEYS
 

@@ -20,7 +20,7 @@ from storebridge.models import (
 )
 from storebridge.testing import AdapterConformance, Canaries, Handler
 from storebridge_woocommerce import WooCommerceAdapter, WooCommerceSettings
-from storebridge_woocommerce.auth import basic
+from storebridge_woocommerce.access import basic
 from storebridge_woocommerce.sandbox import create, settings
 
 #: GTINs of the samples' variants, which are unique in a shop.

@@ -416,6 +416,24 @@ def test_uploads_are_kept_and_served(tmp_path: Path, shop: Shop) -> None:
     assert shop.make(images=[{"id": made["id"]}])["images"][0]["src"] == made["source_url"]
 
 
+@pytest.mark.parametrize("path", ["/taxes", "/webhooks", "/customers", "/products/tags"])
+def test_every_list_is_cut_in_pages_and_an_offset_beats_a_page(shop: Shop, path: str) -> None:
+    for number in range(5):
+        body = {"name": f"n{number}", "email": f"c{number}@example.com", "country": "DE"}
+        hook = {"topic": "product.updated", "delivery_url": "https://a.example/h"}
+        made = shop.send("POST", path, {**body, **hook})
+        assert made.status == 201, made.body
+
+    def shown(**query: Any) -> list[int]:
+        return [one["id"] for one in shop.ask("GET", path, orderby="id", **query)]
+
+    every = shown(per_page=100)
+    assert len(every) >= 5
+    assert shown(per_page=2) + shown(per_page=2, page=2) == every[:4]
+    assert shown(per_page=2, page=9) == []
+    assert shown(per_page=2, page=2, offset=1) == every[1:3]
+
+
 def test_deliveries_are_signed_and_tell_the_last_state(shop: Shop) -> None:
     hook = {"topic": "product.updated", "delivery_url": "https://a.example/h", "secret": "s3cret"}
     shop.ask("POST", "/webhooks", hook)

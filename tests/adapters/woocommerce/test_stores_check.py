@@ -191,7 +191,7 @@ def test_http_that_is_not_signed_is_not_let_in(check: Check) -> None:
             "WooCommerce isn't active",
             "Activate the plugin",
         ),
-        (said(503, "wp_die", "Briefly unavailable"), 1, "unavailable", "in maintenance: try again"),
+        (said(503, "wp_die", "Briefly unavailable"), 3, "unavailable", "in maintenance: try again"),
     ],
     ids=["REST off", "firewall 403", "firewall 200", "plugin", "no WordPress", "no shop", "closed"],
 )
@@ -213,7 +213,7 @@ def test_a_proxy_that_is_ignored(
     check: Check, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    out = check(None, code=1, url="https://shop.invalid")
+    out = check(None, code=3, url="https://shop.invalid")
     assert "HTTPS_PROXY is set but not used" in out
     assert "STOREBRIDGE_PROXY" in out
 

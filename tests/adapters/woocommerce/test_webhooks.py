@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from tests.adapters.woocommerce.shop import Shop, tee
 
+from storebridge.errors import BadDelivery
 from storebridge.flow import Request
+from storebridge.webhooks import LONGEST
 from storebridge_woocommerce.sandbox_webhooks import deliveries
-from storebridge_woocommerce.webhooks import LONGEST, BadDelivery, is_ping, verify
+from storebridge_woocommerce.webhooks import is_ping, verify
 
 RECORDED: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "exchanges" / "deliveries.json").read_text("utf-8")
@@ -65,8 +67,15 @@ def test_the_ping_of_a_new_webhook_is_told_from_deliveries(ping: dict[str, Any])
 
 def test_what_it_says() -> None:
     found = verify(signed(BODY), BODY, SECRET)
-    assert (found.topic, found.resource, found.event) == ("order.updated", "order", "updated")
-    assert (found.webhook_id, found.delivery_id, found.record_id) == ("7", "d1", "115")
+    assert (found.topic, found.kind, found.record_id) == ("order.updated", "order", "115")
+    assert found.headers == {
+        "source": "https://shop.example/",
+        "topic": "order.updated",
+        "resource": "order",
+        "event": "updated",
+        "id": "7",
+        "delivery-id": "d1",
+    }
     assert found.modified_at == datetime(2026, 11, 22, 16, 32, 24, tzinfo=UTC)
     again = verify(signed(BODY, **{"Delivery-ID": "d2"}), BODY, SECRET)
     assert again.identity == found.identity

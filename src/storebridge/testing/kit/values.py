@@ -9,7 +9,7 @@ import pytest
 
 from storebridge.adapter import Change, Field
 from storebridge.flow import Status
-from storebridge.models import Model, Money, Record, minor_units
+from storebridge.models import Customer, Model, Money, Record, minor_units
 from storebridge.parts import declared, path_names
 from storebridge.testing.compare import changed, lacking
 from storebridge.testing.kit.base import Base, kinds, part_of
@@ -143,6 +143,10 @@ class ValueTests(Base):
         assert sorted(record.id for record in found) == sorted([record_id, other])
         # A discount without a code is found by its title, and one with codes by those.
         tried = {name.partition(":")[0] for name in (*names, *rig.read(kind, other).keys())}
+        if "phone" in records.finds:  # it names only who has no e-mail address
+            third = rig.create(Customer(phone="+4930901820", first_name="Kit"))
+            assert [each.id for each in rig.fetch(kind, "phone:+4930901820")] == [third]
+            tried.add("phone")
         assert tried >= set(records.finds) - {"id"}
 
     def test_finds_odd_skus(self, rig: Rig) -> None:

@@ -1,0 +1,84 @@
+"""What is asked of a shop and of its records: whole, and never a guess."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.adapters.shopify.shop import Shop, eur, tee
+
+from storebridge.adapter import Query
+from storebridge.flow import Status
+from storebridge.models import (
+    Amount,
+    Collection,
+    Customer,
+    Discount,
+    LineItem,
+    Order,
+    Product,
+    Record,
+    Redirect,
+)
+
+
+def test_a_channel_of_a_name_that_several_have_is_never_guessed() -> None:
+    shop = Shop()
+    shop.sandbox.add("Publication", {"title": "Online Store", "future": False})
+    shop.engine.run(shop.adapter.info())
+    [id_] = shop.create(tee())
+    outcome = shop.update(id_, Product(channels=("Online Store",)), "publication")
+    assert (outcome.status, "several" in outcome.message) == (Status.FAILED, True)
+    assert shop.update(id_, Product(channels=("Point of Sale",)), "publication").id
+    assert shop.read(id_).channels == ("Point of Sale",)
+
+
+def test_a_price_list_is_found_behind_many_catalogs() -> None:
+    shop = Shop()
+    market = next(each for each in shop.sandbox.all("Market") if each["currency"] == "CHF")
+    idle = {"title": "Idle", "status": "DRAFT", "priceList": None}
+    rows = [shop.sandbox.add("MarketCatalog", idle)["id"] for _ in range(70)]
+    shop.sandbox.save({**market, "catalogs": [*rows, *market["catalogs"]]})
+    facts = shop.engine.run(shop.adapter._shop.learn())
+    assert facts.price_list("switzerland").currency == "CHF"
+
+
+LINE = LineItem(title="Tee", quantity=1, unit_price=Amount(shop=eur("9.90")))
+OFF: dict[str, Any] = {"percentage": Decimal(1)}
+#: Two records of each kind; the second has the other status, where the kind has any.
+KINDS: dict[str, tuple[Record, Record]] = {
+    "collection": (Collection(handle="a", title="A"), Collection(handle="b", title="B")),
+    "customer": (Customer(email="a@b.de"), Customer(email="c@b.de")),
+    "discount": (
+        Discount(codes=("A",), percentage=Decimal(1)),
+        Discount(codes=("B",), percentage=Decimal(1)),
+    ),
+    "order": (Order(number="#1", line_items=(LINE,)), Order(number="#2", line_items=(LINE,))),
+    "product": (tee("a", status="draft"), tee("b", status="active")),
+    "redirect": (Redirect(path="/a", target="/"), Redirect(path="/b", target="/")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_and_other_filters_hold_together(kind: str) -> None:
+    shop = Shop()
+    one, two = shop.create(*KINDS[kind])
+    records: Any = shop.adapter.records(kind)
+
+    def found(**query: Any) -> list[str]:
+        page = shop.engine.run(records.page(Query(ids=(one, two), **query), ""))
+        return [each.id for each in page.records]
+
+    assert found() == [one, two]
+    assert found(status="archived") == []
+    if kind == "product":
+        assert found(status="draft") == [one]
+    late = datetime(2090, 1, 1, tzinfo=UTC)
+    # Shopify doesn't say when a redirect was changed: none may be left out.
+    assert found(updated_since=late) == ([one, two] if kind == "redirect" else [])
+    if kind in ("collection", "discount", "product"):
+        shop.clock.sleep(60)
+        shop.update(two, type(KINDS[kind][0]).model_validate({"title": "Other"}))
+        assert found(updated_since=shop.read(two, kind).updated_at) == [two]

@@ -1,0 +1,96 @@
+"""What Shopify can't hold is told before anything is written, and isn't sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.adapters.shopify.shop import tee
+
+import storebridge
+from storebridge.engine import HandlerTransport
+from storebridge.models import Collection, Consent, Customer, Product, Record
+from storebridge.store import Store
+from storebridge.store.base import Opening
+from storebridge.testing import VirtualClock
+from storebridge_shopify import ShopifyAdapter, ShopifySettings
+from storebridge_shopify.sandbox import create, settings
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    clock = VirtualClock()
+    transport = HandlerTransport(create(None, clock=clock.time))
+    opening = Opening(state=tmp_path / "state", clock=clock, transport=transport)
+    with storebridge.Store(ShopifyAdapter(ShopifySettings(**settings())), opening) as found:
+        yield found
+
+
+def planned(store: Store, folder: Path, *records: Record, **options: Any) -> Any:
+    found = store.plan(list(records), folder / "plan", **options)
+    rows = {row["field"]: row["after"] for row in found.rows()}
+    return found, rows, [(each.field, each.message) for each in found.fit()]
+
+
+FIT = ("status", "Shopify has no status 'pending'")
+
+
+def test_a_status_of_another_platform_is_told_and_a_new_product_is_a_draft(
+    store: Store, tmp_path: Path
+) -> None:
+    plan, rows, fit = planned(store, tmp_path, tee(status="pending", tags=("a",)))
+    assert fit == [FIT]
+    assert rows["status"] == "draft"
+    assert plan.apply().ok
+    assert store.products.find("handle:tee").status == "draft"  # type: ignore[union-attr]
+
+
+def test_a_status_of_another_platform_leaves_that_of_a_product(
+    store: Store, tmp_path: Path
+) -> None:
+    assert planned(store, tmp_path, tee(status="active"))[0].apply().ok
+    (tmp_path / "plan").unlink()
+    desired = Product(handle="tee", title="New", status="pending")
+    plan, rows, fit = planned(store, tmp_path, desired)
+    assert (rows, fit) == ({"title": "New"}, [FIT])
+    assert plan.apply().ok
+    found: Any = store.products.find("handle:tee")
+    assert (found.title, found.status) == ("New", "active")
+    (tmp_path / "plan").unlink()
+    assert planned(store, tmp_path, desired)[0].is_empty
+
+
+def test_a_status_that_a_transform_gives_is_no_other(store: Store, tmp_path: Path) -> None:
+    assert planned(store, tmp_path, tee(status="active"))[0].apply().ok
+    (tmp_path / "plan").unlink()
+
+    def pending(desired: Record, live: Record | None) -> Record:
+        return desired.but(title="New", status="pending")
+
+    plan, rows, fit = planned(store, tmp_path, Product(handle="tee"), transforms=[pending])
+    assert (rows, fit) == ({"title": "New"}, [FIT])
+    assert plan.apply().ok
+
+
+def test_a_direct_write_says_what_it_leaves_out(store: Store) -> None:
+    store.products.create(tee(status="active"))
+    outcome = store.products.update(Product(handle="tee", title="New", status="pending"))
+    assert outcome.status == "applied"
+    assert outcome.message == "Shopify can't hold: status"
+    assert store.products.find("handle:tee").status == "active"  # type: ignore[union-attr]
+
+
+def test_orders_and_consents_that_shopify_has_no_words_for(store: Store, tmp_path: Path) -> None:
+    said = (
+        Consent(channel="email", state="subscribed"),
+        Consent(channel="fax", state="subscribed"),
+    )
+    person = Customer(email="a@example.com", consents=said)
+    collection = Collection(handle="c", title="C", sort_order="by moon")
+    plan, rows, fit = planned(store, tmp_path, person, collection)
+    assert {field for field, _ in fit} == {"sort_order", "consents"}
+    assert "sort_order" not in rows
+    report = plan.apply()
+    assert report.ok, list(map(str, report.items("failed")))
