@@ -10,17 +10,17 @@ from contextlib import suppress
 from itertools import zip_longest
 from typing import Any, ClassVar
 
-from storebridge.adapter import Batch, Change, Cost, Fit, Query
+from storebridge.adapter import Batch, Change, Cost, Fit
 from storebridge.errors import NotFound, Rejected
 from storebridge.flow import Flow, Outcome, RequestKind
 from storebridge.models import MetafieldDefinition
 from storebridge_shopify import fields
-from storebridge_shopify.graphql import Doc, call, document, drained, following, nothing_asked
+from storebridge_shopify.graphql import Doc, call, document, drained, following
 from storebridge_shopify.lookup import values
-from storebridge_shopify.nested import NestedRecords
+from storebridge_shopify.nested import FlatRecords
 from storebridge_shopify.reading import NAMESPACE
 from storebridge_shopify.records import applied, mutate
-from storebridge_shopify.scopes import DEFINED, Scopes
+from storebridge_shopify.scopes import DEFINED
 from storebridge_shopify.site import Facts
 
 __all__ = ["DefinitionRecords"]
@@ -40,7 +40,7 @@ _CAPABILITIES = {
 _STOREFRONT = "storefront"
 
 
-class DefinitionRecords(NestedRecords[MetafieldDefinition]):
+class DefinitionRecords(FlatRecords[MetafieldDefinition]):
     """What the metafields of a shop are called, and which values they may have."""
 
     model = MetafieldDefinition
@@ -50,25 +50,8 @@ class DefinitionRecords(NestedRecords[MetafieldDefinition]):
     root: ClassVar[str] = "metafieldDefinitions"
     listing: ClassVar[str] = "metafield_definitions"
     by_id: ClassVar[str] = "metafield_definitions_by_id"
-    sizes: ClassVar[Mapping[str, int]] = {}
 
     # -- reading
-
-    def asked(self, fields_: frozenset[str] | None, scopes: Scopes) -> dict[str, bool]:
-        """Return nothing: a definition has no connections."""
-        return {}
-
-    def complete(self, doc: Doc) -> Flow[None]:
-        """Add nothing: a definition comes whole."""
-        return nothing_asked(None)
-
-    def changed(self, doc: Doc) -> str:
-        """Return "": Shopify doesn't say when a definition was changed."""
-        return ""
-
-    def search(self, query: Query) -> str | None:
-        """Return None: all are read, since nothing tells which were changed since a time."""
-        return None
 
     def _listed(
         self, search: str | None, cursor: str, flags: Mapping[str, bool]

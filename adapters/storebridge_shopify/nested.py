@@ -11,14 +11,14 @@ from storebridge.errors import BadAnswer
 from storebridge.flow import Flow
 from storebridge.models import Record
 from storebridge_shopify import reading
-from storebridge_shopify.graphql import Doc, call, document, following
+from storebridge_shopify.graphql import Doc, call, document, following, nothing_asked
 from storebridge_shopify.lookup import ids_of
 from storebridge_shopify.records import ShopifyRecords
 from storebridge_shopify.scopes import Scopes
 from storebridge_shopify.search import both, since
 from storebridge_shopify.walk import stays
 
-__all__ = ["NestedRecords"]
+__all__ = ["FlatRecords", "NestedRecords"]
 
 R = TypeVar("R", bound=Record)
 
@@ -135,6 +135,28 @@ class NestedRecords(ShopifyRecords[R]):
             if (yield from stays(doc, self.complete(doc))):
                 found.append(doc)
         return found
+
+
+class FlatRecords(NestedRecords[R]):
+    """Records without connections, of which Shopify doesn't say when they were changed."""
+
+    sizes: ClassVar[Mapping[str, int]] = {}
+
+    def asked(self, fields: frozenset[str] | None, scopes: Scopes) -> dict[str, bool]:
+        """Return nothing: there are no connections."""
+        return {}
+
+    def complete(self, doc: Doc) -> Flow[None]:
+        """Add nothing: a record comes whole."""
+        return nothing_asked(None)
+
+    def changed(self, doc: Doc) -> str:
+        """Return "": Shopify doesn't say when a record was changed."""
+        return ""
+
+    def search(self, query: Query) -> str | None:
+        """Return None: all are read, since nothing tells which were changed since a time."""
+        return None
 
 
 def _is_since(time: str, query: Query) -> bool:

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from storebridge.adapter import Batch, BulkLimits, Change, Cost, Fit, Query
+from storebridge.adapter import Batch, BulkLimits, Change, Cost, Fit
 from storebridge.errors import (
     AuthError,
     BadAnswer,
@@ -30,12 +30,11 @@ from storebridge_shopify.graphql import (
     document,
     drained,
     id_of,
-    nothing_asked,
 )
 from storebridge_shopify.lookup import values
-from storebridge_shopify.nested import NestedRecords
+from storebridge_shopify.nested import FlatRecords
 from storebridge_shopify.records import applied, given_paths, mutate, removal
-from storebridge_shopify.scopes import Scopes, lacking
+from storebridge_shopify.scopes import lacking
 from storebridge_shopify.search import any_of, term
 from storebridge_shopify.site import Facts
 from storebridge_shopify.uploads import staged
@@ -52,7 +51,7 @@ _JOB = ("staged_uploads", "redirect_import", "redirect_import_submit")
 _LAG = (2.0, 5.0, 10.0, 20.0)
 
 
-class RedirectRecords(NestedRecords[Redirect]):
+class RedirectRecords(FlatRecords[Redirect]):
     """The redirects of a shop's own pages."""
 
     model = Redirect
@@ -62,7 +61,6 @@ class RedirectRecords(NestedRecords[Redirect]):
     root: ClassVar[str] = "urlRedirects"
     listing: ClassVar[str] = "redirects"
     by_id: ClassVar[str] = "redirects_by_id"
-    sizes: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, *arguments: Any) -> None:
         """Keep the shop and its settings, and work out what a file of many redirects costs."""
@@ -74,22 +72,6 @@ class RedirectRecords(NestedRecords[Redirect]):
         self.bulk = BulkLimits(changes=5_000, at_once=1, cost=cost)
 
     # -- reading
-
-    def asked(self, fields_: frozenset[str] | None, scopes: Scopes) -> dict[str, bool]:
-        """Return nothing: a redirect has no connections."""
-        return {}
-
-    def complete(self, doc: Doc) -> Flow[None]:
-        """Add nothing: a redirect comes whole."""
-        return nothing_asked(None)
-
-    def changed(self, doc: Doc) -> str:
-        """Return "": Shopify doesn't say when a redirect was changed."""
-        return ""
-
-    def search(self, query: Query) -> str | None:
-        """Return None: all are read, since nothing tells which were changed since a time."""
-        return None
 
     def look_up(self, keys: Sequence[str]) -> Flow[list[str]]:
         """Return the ids of the redirects of these paths, as the search knows them."""

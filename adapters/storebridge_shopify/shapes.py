@@ -114,6 +114,8 @@ def _odd_fields(
             yield from _odd(value[name], shape, given, f"{path}.{name}")
         else:
             yield f"{path}.{name}"
+    if value.get("hasNextPage") is True and value.get("endCursor", "") is None:
+        yield f"{path}.endCursor"  # a page after this one, and no way to it
 
 
 def _type(value: Doc) -> str:

@@ -301,7 +301,7 @@ class Runs:
         self.plan = self.shop.plan(catalogue(2, 3), way=way)
         with ShopifyShop(folder / "first", self.shop.sandbox) as first:
             counted = network(first, lambda _: None, -1)
-            assert first.apply(self._copy(first), network=counted).ok
+            assert first.apply(self.copy(first), network=counted).ok
             self.answers, self.end = counted.count, docs(first.sandbox)
 
     def survives(self, chance: random.Random) -> bool:
@@ -309,7 +309,7 @@ class Runs:
         self.rounds += 1
         broken, told = Break(chance), list[str]()
         with ShopifyShop(self.folder / str(self.rounds), self.shop.sandbox) as shop:
-            plan = self._copy(shop)
+            plan = self.copy(shop)
             try:
                 between = self.network(shop, broken, chance.randrange(self.answers))
                 report = shop.apply(plan, network=between)
@@ -329,7 +329,8 @@ class Runs:
         shutil.rmtree(shop.folder)
         return bool(told)
 
-    def _copy(self, shop: ShopifyShop) -> Path:
+    def copy(self, shop: ShopifyShop) -> Path:
+        """Return the plan, in the folder of another shop."""
         return Path(shutil.copy(self.plan, shop.folder))
 
 
@@ -349,6 +350,24 @@ def test_a_run_names_what_it_cannot_read(tmp_path: Path) -> None:
 
 def test_a_line_of_a_result_that_cannot_be_read_is_looked_up(tmp_path: Path) -> None:
     assert runs(tmp_path, 1, "bulk", InFile) == 0
+
+
+def test_a_change_goes_on_of_which_a_line_could_not_be_read(tmp_path: Path) -> None:
+    """Its tags were taken out: that is its own work, and no conflict when it is tried again."""
+    small = Runs(tmp_path, "bulk", InFile)
+    with ShopifyShop(tmp_path / "shop", small.shop.sandbox) as shop:
+
+        def spoiled(request: Request) -> Response:
+            said = shop.sandbox(request)
+            if not request.foreign or b'"tagsRemove"' not in said.body:
+                return said
+            return replace(said, body=said.body.replace(b'"tagsRemove":{', b'"moved":{'))
+
+        plan = small.copy(shop)
+        assert list(shop.apply(plan, network=spoiled).items("failed"))
+        assert shop.apply(plan, retry_failed=True).ok
+        assert docs(shop.sandbox) == small.end
+    small.shop.sandbox.close()
 
 
 @pytest.mark.soak

@@ -16,7 +16,7 @@ import pytest
 
 from storebridge.adapter import Adapter
 from storebridge.flow import Request
-from storebridge.models import Record
+from storebridge.models import Product, Record
 from storebridge.testing import Fault, Killed, at
 from storebridge_shopify.sandbox import create, settings
 from tests.campaigns.rig import check
@@ -89,7 +89,6 @@ def deaths(folder: Path, rounds: int, products: int, *, twice: float) -> int:
                         shop.apply(plan, at({place: death}))
                         died -= 1
                     died += 1
-                    shop.clock.advance(LAG["search_lag"])  # a search is what looks at prices
                     check(shop, plan)
                 report = shop.apply(plan)
                 assert report.ok, list(report.items("failed", "skipped", "unknown"))
@@ -123,3 +122,20 @@ def test_killed_after_pictures_were_sent(tmp_path: Path) -> None:
         assert shop.apply(plan).ok
         assert shop.sandbox.count("MediaImage") == 2
         assert check(shop, plan)["applied"]
+
+
+def test_killed_between_two_calls_for_tags(tmp_path: Path) -> None:
+    """What was taken out already is no conflict: the run goes on where it died."""
+
+    def death(_number: int, request: Request) -> Fault | None:
+        body = request.body if isinstance(request.body, bytes) else b""
+        return Fault.KILLED_AFTER if b"TagsRemove(" in body else None
+
+    with ShopifyShop(tmp_path) as shop:
+        shop.fill([Product(handle="tee", title="Tee", tags=("a", "b"))])
+        plan = shop.plan([Product(handle="tee", tags=("a", "c"))])
+        with suppress(Killed):
+            shop.apply(plan, death)
+        assert shop.apply(plan).ok
+        [live] = [record for record in shop.live().values() if isinstance(record, Product)]
+        assert live.tags == ("a", "c")

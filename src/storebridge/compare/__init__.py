@@ -44,7 +44,7 @@ from storebridge.compare.names import (
     ways_to_name,
 )
 from storebridge.compare.order import arranged, in_order, listed
-from storebridge.compare.surplus import as_edits, rebased, surplus
+from storebridge.compare.surplus import as_edits, rebased, surplus, under_way
 
 __all__ = [
     "EDITS",
@@ -86,6 +86,7 @@ __all__ = [
     "surplus",
     "told",
     "unclear",
+    "under_way",
     "undotted",
     "ways_to_name",
     "whole_removals",

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from storebridge.models import Model, Product, Record
 
-__all__ = ["as_edits", "rebased", "surplus"]
+__all__ = ["as_edits", "rebased", "surplus", "under_way"]
 
 R = TypeVar("R", bound=Record)
 _SETS = ("tags", "collections")
@@ -35,6 +35,21 @@ def rebased(before: R | None, live: Record) -> R | None:
         return None
     fields = {name: getattr(live, name) for name in _SETS if name in before.given}
     return before.model_copy(update=fields) if fields else before
+
+
+def under_way(before: Record | None, desired: Record, live: Record) -> list[str]:
+    """Return the fields with tags and collections of which a part of a change was written.
+
+    What is to go and what is to come may be two calls, and a run may have died between them.
+    """
+    if before is None:
+        return []
+    found = []
+    for name in (each for each in _SETS if each in before.given & desired.given):
+        was, now, held = (set(getattr(record, name)) for record in (before, desired, live))
+        if was & now <= held <= was | now:
+            found.append(name)
+    return found
 
 
 def surplus(desired: Model, live: Model) -> list[str]:

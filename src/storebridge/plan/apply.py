@@ -29,6 +29,7 @@ from storebridge.compare import (
     remaining,
     still_holds,
     surplus,
+    under_way,
     undotted,
 )
 from storebridge.engine import Job
@@ -398,9 +399,10 @@ class _Run:
         if not uncertain and _is_done(change, record):
             return _left(row, "", "the store has these values already", "", Status.UNCHANGED)
         paths = self._changed(sending.records.model, row, record)
-        if paths and row.action == "update" and (uncertain or self._is_partly(row)):
+        if paths and row.action == "update" and (uncertain or self.file.has_failed(row.seq)):
             pending = self._pending(sending, change, record)
-            paths = [path for path in paths if overlap(path, pending)]
+            begun = under_way(change.before, change.desired, record)
+            paths = [each for each in paths if overlap(each, pending) and each not in begun]
         if not paths:
             return None
         if self.on_conflict == "overwrite":
@@ -429,10 +431,6 @@ class _Run:
         paths += still_holds(model, json.loads(row.reads), record) if row.reads else []
         own = self._own(model, row) if paths else []
         return [path for path in paths if not overlap(path, own)]
-
-    def _is_partly(self, row: ChangeRow) -> bool:
-        """Return whether an earlier try wrote something of a change before it failed."""
-        return any(o.cause == "partly" for o in self.file.outcomes("WHERE seq = ?", (row.seq,)))
 
     def _own(self, model: type[Record], row: ChangeRow) -> list[str]:
         """Return the paths that earlier parts of the same record have changed in this plan."""

@@ -406,6 +406,10 @@ class PlanFile:
         rows = self._rows(f"SELECT {_OUTCOME} FROM outcomes {where} ORDER BY seq", values)
         return map(OutcomeRow._make, rows)
 
+    def has_failed(self, seq: int) -> bool:
+        """Return whether a try of a change has failed; it may have written a part of it."""
+        return any(each.status == Status.FAILED for each in self.outcomes("WHERE seq = ?", (seq,)))
+
     def made_id(self, kind: str, key: str) -> tuple[str, str]:
         """Return (status, platform id) of the record that this plan creates under a key."""
         row = self._one(

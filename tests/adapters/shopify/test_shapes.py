@@ -55,6 +55,11 @@ READS: dict[str, tuple[str, Edit, str]] = {
         at(*IN_VARIANTS, "price", value={"amount": "1.00"}),
         "products.nodes[1].variants.nodes[2].price",
     ),
+    "a next page without a way to it": (
+        "Products",
+        at("data", "products", "pageInfo", value={"hasNextPage": True, "endCursor": None}),
+        "products.pageInfo.endCursor",
+    ),
     "a price that is no number": (
         "Products",
         at(*IN_VARIANTS, "price", value="a lot"),
