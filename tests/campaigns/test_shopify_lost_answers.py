@@ -56,6 +56,7 @@ def campaign(folder: Path, seed: int, products: int, rate: float) -> int:
                 lambda run: faults(1000 * seed + run, rate / 2),
                 lambda run: Nemesis(faulty, 1000 * seed + run, rate / 2, keys=keys),
             )
+            faulty.clock.advance(LAG["search_lag"])  # a search is what tells market prices
             again = faulty.planned(wanted(seed, products), **ALL)
             assert not again, f"seed {seed}, a second plan: {again}"
             return operations
