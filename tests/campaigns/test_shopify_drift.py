@@ -50,8 +50,14 @@ class Break:
             holder[key] = value
 
     def named(self, path: str) -> bool:
-        """Return whether a path is the place; an object without fields lacks its first one."""
-        return path == self.place or path.startswith(f"{self.place}.") or not (self.told or path)
+        """Return whether a path is the place.
+
+        An object without fields lacks its first one; where a next page is made up, what is missing
+        is the way to it.
+        """
+        place = self.place.replace("hasNextPage", "endCursor")
+        named = path in (self.place, place) or path.startswith(f"{self.place}.")
+        return named or not (self.told or path)
 
 
 def _places(value: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
