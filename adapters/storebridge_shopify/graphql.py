@@ -7,7 +7,7 @@ Every operation is a file in `documents/`. Errors of GraphQL come with status 20
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -106,7 +106,7 @@ def call(
     Raises:
         ApiError: for `errors` of the whole request; `userErrors` are left in the data.
         BadAnswer: if a part of a search was ignored: then everything comes back; if a mutation
-            tells nothing of what it did.
+            tells nothing of what it did; if there isn't a node for each id.
         OutcomeUnknown: if a mutation's answer was lost.
     """
     chosen = document(name)
@@ -132,7 +132,15 @@ def call(
     data: Doc = answer["data"]
     if chosen.mutation and data.get(chosen.mutation) is None:
         raise BadAnswer("the mutation's payload is null").at(chosen.mutation)
+    if "ids" in given and isinstance(data.get("nodes"), list):
+        _refuse_uneven(data["nodes"], given["ids"])
     return data
+
+
+def _refuse_uneven(nodes: Sequence[Any], ids: Sequence[str]) -> None:
+    """Refuse an answer without a place for each id: what isn't there is null (schema, `nodes`)."""
+    if len(nodes) != len(ids):
+        raise BadAnswer(f"Shopify gave {len(nodes)} nodes for {len(ids)} ids").at("nodes")
 
 
 def _refuse_ignored(answer: Doc) -> None:

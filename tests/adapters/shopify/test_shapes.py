@@ -114,6 +114,16 @@ def test_a_read_names_the_place(stocked: Shop, name: str) -> None:
     assert f"at {path}" in str(raised.value)
 
 
+def test_a_place_is_missed_for_an_id_that_was_asked_for(stocked: Shop) -> None:
+    """What isn't there is null: a list without it says nothing, and is no empty shop."""
+    stocked.between = None
+    page = stocked.engine.run(stocked.adapter.records("product").page(Query(), ""))
+    stocked.between = changing("ProductsById", at("data", "nodes", value=[]))
+    with pytest.raises(BadAnswer) as raised:
+        stocked.read(page.records[0].id)
+    assert raised.value.path == "nodes"
+
+
 def test_what_wasn_t_asked_for_isn_t_missed(stocked: Shop) -> None:
     stocked.between = changing("Products", at("data", "products", "pageInfo", "hasNextPage"))
     page = stocked.adapter.records("product").page(Query(fields=frozenset({"title"})), "")
