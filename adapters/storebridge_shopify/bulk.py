@@ -45,6 +45,8 @@ _FULL = frozenset({"OPERATION_IN_PROGRESS", "LIMIT_REACHED"})
 _BUSY = _FULL | {"INTERNAL_FILE_SERVER_ERROR"}
 #: As many jobs are looked through, newest first, for one of ours.
 _JOBS, _PAGES = 50, 4
+_FRAGMENT = re.compile(r"^fragment (\w+) on \w+ \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)
+_SPREAD = re.compile(r"\.\.\.(\w+)")
 _OPERATION = re.compile(r"^(mutation|query) \w+", re.MULTILINE)
 
 Told = Callable[[int], Flow[None]]
@@ -116,7 +118,16 @@ def job_mark(batch: str, *parts: object) -> str:
 def named(document: str, mark: str) -> str:
     """Return the text of a document for a job, under the name that the job is known by."""
     lines = (line for line in text_of(document).splitlines() if not line.startswith("#"))
-    return _OPERATION.sub(rf"\1 {mark}", "\n".join(lines), count=1)
+    return _OPERATION.sub(rf"\1 {mark}", _spelled_out("\n".join(lines)), count=1)
+
+
+def _spelled_out(text: str) -> str:
+    """Return a document with its fragments in place: nothing says that a job takes any."""
+    bodies: dict[str, str] = dict(_FRAGMENT.findall(text))
+    text = _FRAGMENT.sub("", text)
+    while _SPREAD.search(text):
+        text = _SPREAD.sub(lambda found: bodies[found[1]].strip(), text)
+    return text
 
 
 # -- starting

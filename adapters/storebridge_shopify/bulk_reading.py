@@ -30,8 +30,6 @@ CURSOR = "bulk:"
 _SIZE = 100
 _HEAD = re.compile(r"^query (\w+)\([^)]*\)", re.MULTILINE)
 _INCLUDE = re.compile(r"(\w+)(\([^)]*\))? @include\(if: \$(\w+)\)")
-_FRAGMENT = re.compile(r"^fragment (\w+) on \w+ \{$(.*?)^\}$", re.MULTILINE | re.DOTALL)
-_SPREAD = re.compile(r"\.\.\.(\w+)")
 
 
 class BulkPages:
@@ -141,7 +139,7 @@ def query_text(name: str, flags: Mapping[str, bool], query: str | None) -> str:
         flags: which of the fields with `@include` are wanted.
         query: the search at the root, None for everything.
     """
-    text = _HEAD.sub(r"query \1", _spelled_out(named(name, job_mark(uuid4().hex, name))))
+    text = _HEAD.sub(r"query \1", named(name, job_mark(uuid4().hex, name)))
     search = f"(query: {dumps(query).decode()})" if query else ""
     text = text.replace("(query: $query)", search)
     while match := _INCLUDE.search(text):
@@ -149,15 +147,6 @@ def query_text(name: str, flags: Mapping[str, bool], query: str | None) -> str:
             text = text[: match.end(2) if match[2] else match.end(1)] + text[match.end() :]
         else:
             text = text[: match.start()] + text[_after_braces(text, match.end()) :]
-    return text
-
-
-def _spelled_out(text: str) -> str:
-    """Return a document with its fragments in place: nothing says that a job takes any."""
-    bodies: dict[str, str] = dict(_FRAGMENT.findall(text))
-    text = _FRAGMENT.sub("", text)
-    while _SPREAD.search(text):
-        text = _SPREAD.sub(lambda found: bodies[found[1]].strip(), text)
     return text
 
 
