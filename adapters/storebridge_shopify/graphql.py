@@ -7,7 +7,7 @@ Every operation is a file in `documents/`. Errors of GraphQL come with status 20
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -33,6 +33,7 @@ from storebridge_shopify.search import DEBUG
 __all__ = [
     "Doc",
     "Document",
+    "answer_shapes",
     "call",
     "check",
     "document",
@@ -87,11 +88,20 @@ def text_of(name: str) -> str:
 _WITH = "# with:"
 
 
-@cache
 def _costs() -> dict[str, Any]:
-    text = files("storebridge_shopify").joinpath("documents", "costs.json").read_text("utf-8")
-    costs: dict[str, Any] = json.loads(text)
-    return costs
+    return _beside("costs")
+
+
+def answer_shapes() -> dict[str, Any]:
+    """Return what each document's answer looks like, by the document's name (`shapes` says how)."""
+    return _beside("shapes")
+
+
+@cache
+def _beside(name: str) -> dict[str, Any]:
+    text = files("storebridge_shopify").joinpath("documents", f"{name}.json").read_text("utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def call(
@@ -106,7 +116,8 @@ def call(
     Raises:
         ApiError: for `errors` of the whole request; `userErrors` are left in the data.
         BadAnswer: if a part of a search was ignored: then everything comes back; if a mutation
-            tells nothing of what it did; if there isn't a node for each id.
+            tells nothing of what it did; if there isn't a place for everything asked for: what
+            isn't in the shop is null, and what is left out is no sign of that.
         OutcomeUnknown: if a mutation's answer was lost.
     """
     chosen = document(name)
@@ -130,17 +141,32 @@ def call(
     if searching:
         _refuse_ignored(answer)
     data: Doc = answer["data"]
-    if chosen.mutation and data.get(chosen.mutation) is None:
+    for root in _roots(name, given):
+        _refuse_odd(root, data)
+    if chosen.mutation and data[chosen.mutation] is None:
         raise BadAnswer("the mutation's payload is null").at(chosen.mutation)
-    if "ids" in given and isinstance(data.get("nodes"), list):
-        _refuse_uneven(data["nodes"], given["ids"])
+    if "ids" in given and "nodes" in data and len(data["nodes"]) != len(given["ids"]):
+        found = len(data["nodes"])
+        raise BadAnswer(f"Shopify gave {found} nodes for {len(given['ids'])} ids").at("nodes")
     return data
 
 
-def _refuse_uneven(nodes: Sequence[Any], ids: Sequence[str]) -> None:
-    """Refuse an answer without a place for each id: what isn't there is null (schema, `nodes`)."""
-    if len(nodes) != len(ids):
-        raise BadAnswer(f"Shopify gave {len(nodes)} nodes for {len(ids)} ids").at("nodes")
+def _roots(name: str, given: Doc) -> Iterator[tuple[str, str]]:
+    """Yield the fields at the root of an answer, as asked for, and their types."""
+    if (shape := answer_shapes().get(name)) is not None:
+        for key, (kind, _fields) in shape[1].items():
+            root, *flags = key.split("?")
+            if all(given.get(flag) for flag in flags):
+                yield root, kind
+
+
+def _refuse_odd(root: tuple[str, str], data: Doc) -> None:
+    name, kind = root
+    value = data[name]
+    if value is None and not kind.endswith("!"):
+        return
+    if not isinstance(value, list if kind.startswith("[") else dict) or value == {}:
+        raise BadAnswer(f"Shopify's answer is no {kind.removesuffix('!')}").at(name)
 
 
 def _refuse_ignored(answer: Doc) -> None:

@@ -8,18 +8,16 @@ types of an object have is under the names of these ("...Video|Model3d").
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from storebridge.flow import Request, Response
 from storebridge.wire import loads
-from storebridge_shopify.graphql import Doc, document
+from storebridge_shopify.graphql import Doc, answer_shapes, document
 
 __all__ = ["of_answer", "of_line", "of_record"]
 
@@ -36,7 +34,9 @@ def of_answer(request: Request, response: Response) -> str:
     name = _names().get(asked["query"])
     if name is None:
         return ""
-    odd = _odd(loads(response.body).get("data"), _shapes()[name], asked.get("variables") or {}, "")
+    odd = _odd(
+        loads(response.body).get("data"), answer_shapes()[name], asked.get("variables") or {}, ""
+    )
     return next((path.removeprefix(".") or "data" for path in odd), "")
 
 
@@ -44,7 +44,7 @@ def of_line(name: str, answer: Any) -> str:
     """Return such a path in what a line of a job's results says that a document has done."""
     if not isinstance(answer, dict) or answer.get("errors"):
         return ""
-    odd = _odd(answer.get("data"), _shapes()[name], {}, "")
+    odd = _odd(answer.get("data"), answer_shapes()[name], {}, "")
     return next((path.removeprefix(".") or "data" for path in odd), "")
 
 
@@ -57,21 +57,14 @@ def of_record(names: Iterable[str], flags: Mapping[str, bool], found: Doc) -> st
         found: the record with its "children", as `bulk_index.roots` gives it, or with these in
             connections, as a page has it.
     """
-    roots = [each for name in names for each in _below(_shapes()[name], flags)]
+    roots = [each for name in names for each in _below(answer_shapes()[name], flags)]
     return next(_odd_lines(found, roots, flags, "the file"), "")
-
-
-@cache
-def _shapes() -> dict[str, Shape]:
-    text = files("storebridge_shopify").joinpath("documents", "shapes.json").read_text("utf-8")
-    shapes: dict[str, Shape] = json.loads(text)
-    return shapes
 
 
 @cache
 def _names() -> dict[str, str]:
     """Return the names of the documents by their texts."""
-    return {document(name).text: name for name in _shapes()}
+    return {document(name).text: name for name in answer_shapes()}
 
 
 def _odd(value: Any, shape: Shape, given: Mapping[str, Any], path: str) -> Iterator[str]:

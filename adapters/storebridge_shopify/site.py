@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from storebridge.errors import ConfigError, Rejected
+from storebridge.errors import BadAnswer, ConfigError, Rejected
 from storebridge.flow import Flow
 from storebridge.models import Address, Location, Market, Money, StoreInfo
 from storebridge.models.units import WeightUnit
@@ -206,6 +206,8 @@ class Shop:
         locales: list[Doc] = []
         if scopes.has("read_locales"):
             locales = (yield from call("locales"))["shopLocales"]
+            if not locales:
+                raise BadAnswer("a shop has a language at least").at("shopLocales")
         locations = yield from self._all("locations", scopes, "read_locations", "read_inventory")
         markets = yield from self._all("markets", scopes, "read_markets")
         channels = yield from self._all("publications", scopes, "read_publications")

@@ -27,7 +27,7 @@ from storebridge.store import Store
 from storebridge.store.base import Opening
 from storebridge.testing import Fault, Killed, VirtualClock, at
 from storebridge.testing.faults import Plan as Faults
-from tests.campaigns.rig import Shop, catalogue, check, docs, template
+from tests.campaigns.rig import UNGUARDED, Shop, catalogue, check, docs, template
 from tests.kill_child import Child, Edge
 
 DEATHS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
@@ -117,7 +117,7 @@ class Platform:
 
     module = "storebridge_template.sandbox"
     name, keys = "template", {"token": "child"}
-    options: Mapping[str, Any] = {"stock": True}
+    options: Mapping[str, Any] = UNGUARDED
 
     def __init__(self, folder: Path, products: int) -> None:
         self.folder, self.file = folder, folder / "server.db"

@@ -118,6 +118,36 @@ def test_a_person_whom_nobody_asked_for_is_no_answer() -> None:
         shop.read(id_, "customer")
 
 
+@pytest.mark.parametrize("nodes", [[], {}, "", None, [None, None]])
+def test_what_has_no_place_in_an_answer_is_not_taken_for_gone(nodes: Any) -> None:
+    shop = Shop()
+    [id_] = shop.create(tee())
+    shop.between = spoiled("ProductsById", lambda data, _: data.update(nodes=nodes))
+    with pytest.raises(BadAnswer) as caught:
+        shop.read(id_)
+    assert caught.value.path.startswith("nodes")
+
+
+@pytest.mark.parametrize("answer", [{}, {"p0": {}}, {"p0": []}])
+def test_a_handle_that_has_no_place_in_an_answer_is_not_taken_for_free(answer: Any) -> None:
+    def spoil(data: dict[str, Any], _: Any) -> None:
+        data.clear()
+        data |= answer
+
+    shop = Shop()
+    shop.create(tee())
+    shop.between = spoiled("ProductsByHandle", spoil)
+    with pytest.raises(BadAnswer) as caught:
+        shop.engine.run(shop.adapter.records("product").fetch(["handle:tee"], None))
+    assert caught.value.path == "p0"
+
+
+def test_a_shop_without_a_language_is_none() -> None:
+    with pytest.raises(BadAnswer) as caught:
+        Shop(spoiled("Locales", lambda data, _: data.update(shopLocales=[])))
+    assert caught.value.path == "shopLocales"
+
+
 def test_a_price_list_that_leads_back_to_a_page_ends() -> None:
     def circle(data: dict[str, Any], _: Any) -> None:
         info = data["priceList"]["prices"]["pageInfo"]
