@@ -82,11 +82,22 @@ class Terms:
         return self._products[key]
 
     def attribute(self, attribute: Option | Attribute) -> tuple[dict[str, Any], bool]:
-        """Return what names an attribute in a body, and whether it is one of the shop's own."""
+        """Return what names an attribute in a body, and whether it is one of the shop's own.
+
+        Raises:
+            Rejected: if it is to be one of the shop's own, and the shop has none so far: as the
+                product's own its variations would lose their values once it is the shop's.
+        """
         number = (self._attributes or {}).get(attribute.name.casefold())
         asked = attribute.platform_fields.get(NAMESPACE, {}).get("global")
         if number is not None and asked is not False:
             return {"id": number}, True
+        if asked:
+            raise Rejected(
+                f"the shop has no attribute {attribute.name!r} yet, though it was asked to make it",
+                fields={"options": "missing"},
+                remedy="Apply again with --retry-failed: the server may have been late.",
+            )
         if "<" in attribute.name:
             raise Rejected(
                 f"{attribute.name!r} can't name an attribute in WooCommerce",
@@ -120,7 +131,11 @@ class Terms:
     def know_attributes(self) -> Flow[None]:
         """Find the numbers of the shop's own attributes."""
         if self._attributes is None:
-            self._attributes = yield from _list_attributes()
+            yield from self._look_for_attributes()
+
+    def _look_for_attributes(self) -> Flow[None]:
+        found = yield from _list_attributes()
+        self._attributes = {**(self._attributes or {}), **found}  # other flows look, too
 
     def _learn_categories(self, changes: Iterable[Change[Product]]) -> Flow[None]:
         handles = dict.fromkeys(each for c in changes for each in c.desired.collections)
@@ -150,7 +165,7 @@ class Terms:
                 slug = slug_form(name)[:_SLUG].strip("-")
                 body = {"name": name, "slug": slug, "order_by": "menu_order"}
                 yield from _make("/products/attributes", body, covers)
-                self._attributes = yield from _list_attributes()
+                yield from self._look_for_attributes()
 
     def _learn_shipping(self, changes: Iterable[Change[Product]]) -> Flow[None]:
         """Make the shipping classes that products or variants have, and the shop hasn't."""

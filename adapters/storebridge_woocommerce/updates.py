@@ -9,7 +9,7 @@ from typing import Any
 from storebridge.adapter import Change
 from storebridge.errors import OutcomeUnknown, Rejected, StorebridgeError
 from storebridge.flow import Flow
-from storebridge.models import Product, Variant
+from storebridge.models import Option, Product, Variant
 from storebridge_woocommerce import writing
 from storebridge_woocommerce.batches import Earlier, Item, Result
 from storebridge_woocommerce.prices import PRICES
@@ -83,6 +83,8 @@ class Update:
             made._place(f"{change.id}/{place}", each, live, parent, facts, terms)
         for key in change.removed.get("variants", ()):
             made._remove(key, live)
+        if live is not None:
+            made._keep_values(parent, live, terms)
         return made
 
     def _place(
@@ -126,6 +128,29 @@ class Update:
         if number.isdecimal():
             self.deletes.append(Item(key, self.change.id, {}, int(number)))
 
+    def _keep_values(self, parent: Product, live: Product, terms: Terms) -> None:
+        """Give variations their values anew where an option becomes, or ceases to be, the shop's.
+
+        They are kept under the option's slug, which is then another one: nothing would be chosen.
+        """
+        if not _is_moved(parent, live):
+            return
+        names = [option.name for option in live.options]
+        gone = {item.number for item in self.deletes}
+        written = {item.number: item for item in self.updates}
+        for variant in live.variants:
+            number = int(variant.id)
+            if number in gone:
+                continue
+            held = dict(zip(names, variant.options, strict=True))
+            values = [held.get(option.name, "") for option in parent.options]
+            if number not in written:
+                key = f"{self.change.id}/{number}"
+                self.updates.append(Item(key, self.change.id, {}, number))
+                written[number] = self.updates[-1]
+            body = written[number].body
+            body.setdefault("attributes", writing.chosen(values, parent, terms))
+
     def write(self, variations: Variations, earlier: Earlier) -> Flow[list[StorebridgeError]]:
         """Write the variations, one batch after the other, and return what went wrong."""
         parent = self.item.number
@@ -144,7 +169,23 @@ class Update:
 
 def _with_options(desired: Product, live: Product | None) -> Product:
     """Return the product whose options tell what variations choose between."""
-    return desired if "options" in desired.given or live is None else live
+    if live is None:
+        return desired
+    if "options" not in desired.given:
+        return live
+    held = {option.name: option for option in live.options}
+    options = [writing.flagged(each, held.get(each.name)) for each in desired.options]
+    return desired.model_copy(update={"options": tuple(options)})
+
+
+def _is_moved(parent: Product, live: Product) -> bool:
+    """Return whether an option that is a product's own becomes one of the shop's, or back."""
+    held = {option.name: _is_shops(option) for option in live.options}
+    return any(held.get(each.name, _is_shops(each)) != _is_shops(each) for each in parent.options)
+
+
+def _is_shops(option: Option) -> bool:
+    return bool(option.platform_fields.get(NAMESPACE, {}).get("global"))
 
 
 def _known(variant: Variant, live: Product | None) -> Variant | None:

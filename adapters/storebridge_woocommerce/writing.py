@@ -22,6 +22,8 @@ from storebridge_woocommerce.text import slashed, slug_form, tax_class, term_for
 
 __all__ = [
     "STATUSES",
+    "chosen",
+    "flagged",
     "is_variable",
     "metadata",
     "only",
@@ -177,7 +179,7 @@ def variation(
     body = variant(desired, live, facts)
     given = desired.given
     if "options" in given and (live is None or desired.options != live.options):
-        body["attributes"] = _chosen(desired.options, parent, terms)
+        body["attributes"] = chosen(desired.options, parent, terms)
     if "description_html" in given:
         body["description"] = slashed(desired.description_html)
     if "status" in given:
@@ -268,8 +270,8 @@ def _attributes(desired: Product, live: Product | None, terms: Terms) -> Body:
     if live is not None:
         kept |= {each.name: each for each in live.options}
         kept |= {each.name: each for each in live.attributes}
-    whole: list[Option | Attribute] = [_flagged(each, kept.get(each.name)) for each in options]
-    whole += [_flagged(each, kept.get(each.name)) for each in facts]
+    whole: list[Option | Attribute] = [flagged(each, kept.get(each.name)) for each in options]
+    whole += [flagged(each, kept.get(each.name)) for each in facts]
     items = [_item(each, place, terms) for place, each in enumerate(whole)]
     body: Body = {"attributes": items}
     if options:
@@ -280,7 +282,7 @@ def _attributes(desired: Product, live: Product | None, terms: Terms) -> Body:
     return body
 
 
-def _flagged(attribute: A, live: Option | Attribute | None) -> A:
+def flagged(attribute: A, live: Option | Attribute | None) -> A:
     """Return an attribute that says whether it is the shop's own, as the live one is."""
     own = attribute.platform_fields.get(NAMESPACE, {})
     if live is None or "global" in own:
@@ -317,13 +319,18 @@ def _defaults(attributes: Iterable[Option | Attribute], terms: Terms) -> Iterabl
             yield {**name, "option": slug_form(default) if known else default}
 
 
-def _chosen(values: Sequence[str], parent: Product, terms: Terms) -> list[Body]:
+def chosen(values: Sequence[str], parent: Product, terms: Terms) -> list[Body]:
+    """Return a variation's values of the options that its parent has, in their order; "" is any.
+
+    Raises:
+        Rejected: for values that the parent doesn't have.
+    """
     if len(values) != len(parent.options):
         raise Rejected(
             f"the variant has {len(values)} option values, the product {len(parent.options)}",
             fields={"variants.options": "count"},
         )
-    chosen = []
+    found = []
     for option, value in zip(parent.options, values, strict=True):
         if value and option.values and value not in option.values:
             raise Rejected(
@@ -333,8 +340,8 @@ def _chosen(values: Sequence[str], parent: Product, terms: Terms) -> list[Body]:
             )
         if value:
             name, known = terms.attribute(option)
-            chosen.append({**name, "option": words(value) if known else slashed(value)})
-    return chosen
+            found.append({**name, "option": words(value) if known else slashed(value)})
+    return found
 
 
 # ------------------------------------------------------------------------------ platform's fields

@@ -177,6 +177,56 @@ def test_a_global_attribute_and_a_brand_are_made_when_missing(shop: Shop) -> Non
     )
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_variations_keep_their_values_when_an_option_becomes_the_shops(
+    shop: Shop, ours: bool
+) -> None:
+    """A variation keeps its values under the option's slug, which is then another one."""
+
+    def size(globally: bool) -> Option:
+        flag = {"woocommerce": {"global": globally}}
+        return Option(name="Size", values=("S", "M", "L"), platform_fields=flag)
+
+    [made] = shop.create(_shirt(options=(size(not ours),)))
+    shop.update(made.id, options=(size(ours),))
+    [live] = shop.fetch("handle:shirt")
+    assert live.options[0].platform_fields["woocommerce"]["global"] is ours
+    assert [v.options for v in live.variants] == [("S",), ("M",), ("L",)]
+
+
+def test_an_option_of_the_products_own_stays_so_where_the_shop_has_one_of_the_name(
+    shop: Shop,
+) -> None:
+    ours, own = ({"woocommerce": {"global": flag}} for flag in (True, False))
+    values = ("S", "M", "L")
+    shop.create(_shirt("a", options=(Option(name="Size", values=values, platform_fields=ours),)))
+    [made] = shop.create(
+        _shirt("b", options=(Option(name="Size", values=values, platform_fields=own),))
+    )
+    wider = Option(name="Size", values=(*values, "XL"))
+    shop.update(made.id, options=(wider,), variants=(Variant(sku="b-XL", options=("XL",)),))
+    [live] = shop.fetch("handle:b")
+    assert [v.options for v in live.variants] == [("S",), ("M",), ("L",), ("XL",)]
+
+
+def test_an_attribute_that_the_shop_is_slow_to_make_does_not_become_the_products_own() -> None:
+    """Its creation is lost, and a look shows nothing yet."""
+
+    def slow(request: Request, sandbox: Any) -> Response:
+        if request.method == "POST" and request.path.endswith("/products/attributes"):
+            return Response(status=504)
+        said: Response = sandbox(request)
+        return said
+
+    shop = Shop(slow)
+    own = {"woocommerce": {"global": True}}
+    size = Option(name="Size", values=("S", "M", "L"), platform_fields=own)
+    [outcome] = shop.create(_shirt(options=(size,)))
+    assert outcome.status is Status.FAILED
+    assert "no attribute 'Size' yet" in outcome.message
+    assert not shop.fetch("handle:shirt")
+
+
 # ------------------------------------------------------------------------------------ batches
 
 
