@@ -165,7 +165,7 @@ def _refuse_odd(root: tuple[str, str], data: Doc) -> None:
     value = data[name]
     if value is None and not kind.endswith("!"):
         return
-    if not isinstance(value, list if kind.startswith("[") else dict) or value == {}:
+    if not isinstance(value, list if kind.startswith("[") else dict):
         raise BadAnswer(f"Shopify's answer is no {kind.removesuffix('!')}").at(name)
 
 

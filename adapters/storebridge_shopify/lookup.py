@@ -110,7 +110,8 @@ def _each(name: str, letter: str, wanted: Sequence[str]) -> Flow[dict[str, Doc]]
         variables: dict[str, object] = {f"w{n}": n < len(piece) for n in range(_AT_ONCE)}
         variables |= {f"{letter}{n}": value for n, value in enumerate(piece)}
         data = yield from call(name, variables)
-        found |= {value: hit for n, value in enumerate(piece) if (hit := data[f"p{n}"])}
+        hits = ((value, data[f"p{n}"]) for n, value in enumerate(piece))
+        found |= {value: hit for value, hit in hits if hit is not None}
     return found
 
 

@@ -139,7 +139,7 @@ def test_a_handle_that_has_no_place_in_an_answer_is_not_taken_for_free(answer: A
     shop.between = spoiled("ProductsByHandle", spoil)
     with pytest.raises(BadAnswer) as caught:
         shop.engine.run(shop.adapter.records("product").fetch(["handle:tee"], None))
-    assert caught.value.path == "p0"
+    assert caught.value.path.startswith("p0")
 
 
 def test_a_shop_without_a_language_is_none() -> None:
