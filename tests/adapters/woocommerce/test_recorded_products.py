@@ -267,6 +267,32 @@ def test_attributes_of_the_shop(shop: Shop) -> None:
     assert product.attributes[0].values == ("Wool",)
 
 
+def test_an_option_changes_its_kind(shop: Shop) -> None:
+    """The server takes a variation's value away with the kind of its option."""
+
+    def size(ours: bool) -> Option:
+        return Option(
+            name="Size", values=("S", "M"), platform_fields={"woocommerce": {"global": ours}}
+        )
+
+    store = shop.open()
+    variants = tuple(Variant(sku=f"KIND-{s}", options=(s,), price=eur("9.00")) for s in ("S", "M"))
+    wanted = Product(
+        handle="kind",
+        title="Kind",
+        status="active",
+        options=(size(False),),
+        variants=variants,
+    )
+    live = made(store, wanted)
+    for ours in (True, False):
+        change = Product(id=live.id, options=(size(ours),))
+        assert store.products.update(change).status is Status.APPLIED
+        live = store.products.get(live.id)
+        assert live.options[0].platform_fields["woocommerce"]["global"] is ours
+        assert {v.sku: v.options for v in live.variants} == {"KIND-S": ("S",), "KIND-M": ("M",)}
+
+
 def test_an_error_belongs_to_its_item(shop: Shop) -> None:
     store = shop.open()
     made(store, simple(2))
