@@ -18,12 +18,13 @@ from storebridge_shopify import translations
 from storebridge_shopify.adding import is_whole
 from storebridge_shopify.bulk_results import Line, Lines, line
 from storebridge_shopify.bulk_shown import shown
+from storebridge_shopify.channels import publications
 from storebridge_shopify.graphql import Doc, nothing_asked
 from storebridge_shopify.inventory import Levels
 from storebridge_shopify.joining import edits, join, tag_calls, tags_hold, untagged
 from storebridge_shopify.lookup import by_handle, handle_form
 from storebridge_shopify.matching import keeps_shape
-from storebridge_shopify.owned import metafield_rows, metafields_gone, publications
+from storebridge_shopify.metafields import metafield_rows, metafields_gone, typed
 from storebridge_shopify.records import applied, given_paths, holds
 from storebridge_shopify.site import Facts, Shop
 from storebridge_shopify.writing import variant_rows
@@ -150,18 +151,16 @@ class ProductLines:
         return nothing_asked(found)
 
     def _metafields(self, change: Change[Product]) -> Flow[Lines]:
-        """Return lines for metafields that have their types; one without may need a second try."""
         variants = change.desired.variants
         named: dict[str, tuple[Metafield, ...]] = {change.record_id: change.desired.metafields}
         named |= {each.id: each.metafields for each in variants if each.metafields}
-        if not all(named) or not all(each.type for held in named.values() for each in held):
-            return nothing_asked({})
-        found = {
-            "metafields_set": [line(change, {"metafields": rows}) for rows in metafield_rows(named)]
-        }
+        if not all(named):
+            return {}
+        rows = metafield_rows((yield from typed(self._products.shop, named)))
+        found = {"metafields_set": [line(change, {"metafields": each}) for each in rows]}
         if gone := metafields_gone(change):
             found["metafields_delete"] = [line(change, {"metafields": gone})]
-        return nothing_asked(found)
+        return found
 
     def _membership(self, change: Change[Product]) -> Flow[Lines]:
         changed = edits(change, "collections")

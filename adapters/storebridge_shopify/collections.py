@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from storebridge.adapter import Batch, Change, Cost, Fit, Page, Query
 from storebridge.errors import AuthError, NotFound, Rejected, StorebridgeError
@@ -13,20 +13,20 @@ from storebridge.models import Collection, Media, Seo
 from storebridge.wire import local_file
 from storebridge_shopify import fields, forecast, reading, translations
 from storebridge_shopify.bulk_shapes import COLLECTIONS
+from storebridge_shopify.channels import publish
 from storebridge_shopify.collection_rules import definitions, rule, rule_input
 from storebridge_shopify.graphql import Doc, call, document, following, id_of
 from storebridge_shopify.lookup import by_handle, handle_form, ids_of, products_of, values
-from storebridge_shopify.owned import publish, write_metafields
+from storebridge_shopify.metafields import write_metafields
 from storebridge_shopify.records import (
     LATE,
     ShopifyRecords,
     applied,
     finished,
-    given_paths,
     mutate,
     removal,
 )
-from storebridge_shopify.scopes import Scopes, lacking
+from storebridge_shopify.scopes import Scopes
 from storebridge_shopify.search import both, since
 from storebridge_shopify.site import Facts
 from storebridge_shopify.uploads import file_part, staged
@@ -48,6 +48,7 @@ class CollectionRecords(ShopifyRecords[Collection]):
 
     model = Collection
     fields = fields.COLLECTION
+    owners: ClassVar = {"metafields": "COLLECTION"}
     finds = ("id", "handle")
     export = COLLECTIONS
     copies_media = True
@@ -145,7 +146,7 @@ class CollectionRecords(ShopifyRecords[Collection]):
     ) -> Flow[Outcome]:
         """Write one part of a collection."""
         if change.part == "metafields":
-            yield from write_metafields(change, {change.record_id: change.desired.metafields})
+            yield from write_metafields(self.shop, change)
         elif change.part == "publication":
             yield from publish(change, facts)
         elif change.part == "translations":
@@ -255,8 +256,7 @@ class CollectionRecords(ShopifyRecords[Collection]):
 
     def check(self, record: Collection) -> Iterable[Fit]:
         """Yield what the token may not write, and what Shopify has no place for."""
-        if self.shop.facts is not None:
-            yield from lacking(record, given_paths(record), self.shop.facts.scopes)
+        yield from super().check(record)
         if record.sort_order and record.sort_order not in _ORDERS:
             message = f"Shopify has no order {record.sort_order!r}"
             yield Fit("collection", record.label, "sort_order", message, "CollectionSortOrder")

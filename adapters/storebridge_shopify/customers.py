@@ -17,10 +17,10 @@ from storebridge_shopify import fields, forecast, people, reading
 from storebridge_shopify.bulk_shapes import CUSTOMERS
 from storebridge_shopify.graphql import Doc, call, check, id_of
 from storebridge_shopify.lookup import by_email, by_phone, values
+from storebridge_shopify.metafields import write_metafields
 from storebridge_shopify.nested import NestedRecords
-from storebridge_shopify.owned import write_metafields
-from storebridge_shopify.records import applied, given_paths, mutate
-from storebridge_shopify.scopes import Scopes, lacking
+from storebridge_shopify.records import applied, mutate
+from storebridge_shopify.scopes import Scopes
 from storebridge_shopify.site import Facts
 from storebridge_shopify.walk import drain
 from storebridge_shopify.writing import tag_forms
@@ -53,6 +53,7 @@ class CustomerRecords(NestedRecords[Customer]):
 
     model = Customer
     fields = fields.CUSTOMER
+    owners: ClassVar = {"metafields": "CUSTOMER"}
     finds = ("id", "email", "phone")
     type: ClassVar[str] = "Customer"
     root: ClassVar[str] = "customers"
@@ -134,7 +135,7 @@ class CustomerRecords(NestedRecords[Customer]):
     ) -> Flow[Outcome]:
         """Write one part of a customer."""
         if change.part == "metafields":
-            yield from write_metafields(change, {change.record_id: change.desired.metafields})
+            yield from write_metafields(self.shop, change)
         elif change.part == "publication":
             yield from _consent(change)
         else:
@@ -193,8 +194,7 @@ class CustomerRecords(NestedRecords[Customer]):
 
     def check(self, record: Customer) -> Iterable[Fit]:
         """Yield what the token may not write, and consents that Shopify has no word for."""
-        if self.shop.facts is not None:
-            yield from lacking(record, given_paths(record), self.shop.facts.scopes)
+        yield from super().check(record)
         if len(record.addresses) > _ADDRESSES:
             message = f"at most {_ADDRESSES} addresses fit besides the default one"
             source = "recorded answer: MAX_INPUT_SIZE_EXCEEDED"

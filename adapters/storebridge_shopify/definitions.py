@@ -17,6 +17,7 @@ from storebridge.models import MetafieldDefinition
 from storebridge_shopify import fields
 from storebridge_shopify.graphql import Doc, call, document, drained, following
 from storebridge_shopify.lookup import values
+from storebridge_shopify.metafield_checks import misnamed
 from storebridge_shopify.nested import FlatRecords
 from storebridge_shopify.reading import NAMESPACE
 from storebridge_shopify.records import applied, mutate
@@ -119,6 +120,7 @@ class DefinitionRecords(FlatRecords[MetafieldDefinition]):
         name, root = "metafield_definition_create", "metafieldDefinitionCreate"
         given = {"name": desired.metafield, "type": desired.type, **_input(desired)}
         variables = {"definition": {**_which(desired), **given}}
+        self.shop.rules.clear()
         payload = yield from mutate(name, root, variables, change, RequestKind.CREATE)
         return str(payload["createdDefinition"]["id"])
 
@@ -141,6 +143,7 @@ class DefinitionRecords(FlatRecords[MetafieldDefinition]):
                 raise Rejected(text, fields={name: "fixed"}, remedy="Define another metafield.")
         name, root = "metafield_definition_update", "metafieldDefinitionUpdate"
         variables = {"definition": {**_which(live), **_input(desired)}}
+        self.shop.rules.clear()
         yield from mutate(name, root, variables, change)
         return applied(change, change.record_id)
 
@@ -151,6 +154,7 @@ class DefinitionRecords(FlatRecords[MetafieldDefinition]):
             Rejected: if Shopify would have to delete the values with it.
         """
         name, root = "metafield_definition_delete", "metafieldDefinitionDelete"
+        self.shop.rules.clear()
         with suppress(NotFound):
             yield from mutate(name, root, {"id": change.record_id}, change, RequestKind.DELETE)
         return change.record_id
@@ -178,8 +182,7 @@ class DefinitionRecords(FlatRecords[MetafieldDefinition]):
             message = f"the token lacks the scope {what}, which metafieldDefinitionCreate needs"
             yield Fit(record.kind, record.label, "owner", message, "access scopes of the Admin API")
         namespace, _, key = record.metafield.rpartition(".")
-        if "metafield" in record.given and not (3 <= len(namespace) <= 255 and 2 <= len(key) <= 64):
-            message = "a namespace has 3 to 255 characters, and a key 2 to 64"
+        if "metafield" in record.given and (message := misnamed(namespace, key)):
             yield Fit(record.kind, record.label, "metafield", message, "MetafieldDefinitionInput")
         for name in record.platform_fields.get(NAMESPACE, {}):
             if name not in (*_CAPABILITIES, _STOREFRONT):

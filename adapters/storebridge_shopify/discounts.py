@@ -28,16 +28,15 @@ from storebridge_shopify.discount_writing import (
 )
 from storebridge_shopify.graphql import Doc, call, document, following, id_of
 from storebridge_shopify.lookup import by_code, values
+from storebridge_shopify.metafields import write_metafields
 from storebridge_shopify.nested import NestedRecords
-from storebridge_shopify.owned import write_metafields
 from storebridge_shopify.records import (
     applied,
     finished,
-    given_paths,
     mutate,
     removal,
 )
-from storebridge_shopify.scopes import Scopes, lacking
+from storebridge_shopify.scopes import Scopes
 from storebridge_shopify.site import Facts
 from storebridge_shopify.walk import drain
 from storebridge_shopify.writing import tag_forms
@@ -64,6 +63,7 @@ class DiscountRecords(NestedRecords[Discount]):
 
     model = Discount
     fields = fields.DISCOUNT
+    owners: ClassVar = {"metafields": "DISCOUNT"}
     finds = ("id", "code")
     type: ClassVar[str] = "DiscountNode"
     root: ClassVar[str] = "discountNodes"
@@ -138,7 +138,7 @@ class DiscountRecords(NestedRecords[Discount]):
         """
         if change.part == "metafields":
             owner = change.record_id
-            yield from write_metafields(change, {owner: change.desired.metafields})
+            yield from write_metafields(self.shop, change)
             return applied(change, owner)
         desired = change.desired
         doc = yield from self._live(change.record_id)
@@ -253,8 +253,7 @@ class DiscountRecords(NestedRecords[Discount]):
 
     def check(self, record: Discount) -> Iterable[Fit]:
         """Yield what the token may not write, and what a discount with codes can't be."""
-        if self.shop.facts is not None:
-            yield from lacking(record, given_paths(record), self.shop.facts.scopes)
+        yield from super().check(record)
         for field, message in unheld(record).items():
             yield Fit("discount", record.label, field, message, "schema, DiscountCodeBasicInput")
         for name in extras_of(record):

@@ -153,7 +153,7 @@ def _metafields(change: Change[Any]) -> Iterator[Cost]:
     variants = getattr(change.desired, "variants", ())
     rows = [*change.desired.metafields, *(each for v in variants for each in v.metafields)]
     calls = ceil(len(rows) / _METAFIELDS)
-    known = all(each.id for each in variants) and all(each.type for each in rows)
+    known = all(each.id for each in variants)
     if calls:
         yield _of("metafields_set", times=calls) + Cost(requests=0, lines=calls if known else 0)
     if change.removed.get("metafields"):

@@ -20,6 +20,7 @@ from storebridge_shopify import fields, parcels, people
 from storebridge_shopify.bulk_shapes import ORDERS
 from storebridge_shopify.graphql import Doc, call, check, document, following, id_of
 from storebridge_shopify.lookup import by_email, by_mark, values, variants_of
+from storebridge_shopify.metafields import write_metafields
 from storebridge_shopify.nested import NestedRecords
 from storebridge_shopify.order_reading import order
 from storebridge_shopify.order_writing import (
@@ -33,16 +34,14 @@ from storebridge_shopify.order_writing import (
     new_order,
     unheld,
 )
-from storebridge_shopify.owned import write_metafields
 from storebridge_shopify.records import (
     applied,
     finished,
-    given_paths,
     holds,
     mutate,
     removal,
 )
-from storebridge_shopify.scopes import Scopes, lacking
+from storebridge_shopify.scopes import Scopes
 from storebridge_shopify.search import any_of, term
 from storebridge_shopify.site import Facts
 from storebridge_shopify.walk import drain
@@ -84,6 +83,7 @@ class OrderRecords(NestedRecords[Order]):
 
     model = Order
     fields = fields.ORDER
+    owners: ClassVar = {"metafields": "ORDER"}
     finds = ("id", "key", "number")
     type: ClassVar[str] = "Order"
     root: ClassVar[str] = "orders"
@@ -204,7 +204,7 @@ class OrderRecords(NestedRecords[Order]):
     def update(self, change: Change[Order], batch: Batch[Order], facts: Facts) -> Flow[Outcome]:
         """Write one part of an order: its own fields, metafields, or parcels and status."""
         if change.part == "metafields":
-            yield from write_metafields(change, {change.record_id: change.desired.metafields})
+            yield from write_metafields(self.shop, change)
         elif change.part == "publication":
             sent, notify = change.id in batch.uncertain, self.settings.notify_customers
             if "fulfillments" in {*change.desired.given, *change.removed}:
@@ -342,8 +342,7 @@ class OrderRecords(NestedRecords[Order]):
 
     def check(self, record: Order) -> Iterable[Fit]:
         """Yield what the token may not write, and what an order can't be."""
-        if self.shop.facts is not None:
-            yield from lacking(record, given_paths(record), self.shop.facts.scopes)
+        yield from super().check(record)
         yield from unheld(record)
 
 

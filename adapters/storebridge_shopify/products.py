@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from storebridge.adapter import Batch, Change, Cost, Fit, MediaLimits, Page, Query
 from storebridge.errors import (
@@ -21,6 +21,7 @@ from storebridge_shopify.adding import add_variants, parted
 from storebridge_shopify.bulk_lines import PARTS, ProductLines
 from storebridge_shopify.bulk_shapes import PRODUCTS
 from storebridge_shopify.bulk_writing import Jobs
+from storebridge_shopify.channels import publish
 from storebridge_shopify.forms import normal, unheld
 from storebridge_shopify.graphql import Doc, call, document, following, id_of
 from storebridge_shopify.inventory import Levels
@@ -35,10 +36,9 @@ from storebridge_shopify.lookup import (
 )
 from storebridge_shopify.matching import keeps_shape, named
 from storebridge_shopify.media import Files
-from storebridge_shopify.owned import publish, write_metafields
-from storebridge_shopify.records import ShopifyRecords, applied, given_paths, mutate, removal
+from storebridge_shopify.metafields import write_metafields
+from storebridge_shopify.records import ShopifyRecords, applied, mutate, removal
 from storebridge_shopify.reshaping import reshape
-from storebridge_shopify.scopes import lacking
 from storebridge_shopify.search import both, since, term
 from storebridge_shopify.setting import begun, followed, set_product
 from storebridge_shopify.site import Facts
@@ -64,6 +64,7 @@ class ProductRecords(ShopifyRecords[Product]):
 
     model = Product
     fields = fields.PRODUCT
+    owners: ClassVar = {"metafields": "PRODUCT", "variants.metafields": "PRODUCTVARIANT"}
     finds = ("id", "handle", "sku")
     fetch_size = 300  # a product has several names, and the calls are filled
     export = PRODUCTS
@@ -290,10 +291,9 @@ class ProductRecords(ShopifyRecords[Product]):
             names = {"media", "variants.media"}
             return (yield from self.files.write(change, batch, lambda: self._live(change, names)))
         if change.part == "metafields":
-            wanted = {change.record_id: change.desired.metafields}
             variants = named(change, (yield from self._unnamed([change])))
-            wanted |= {each.id: each.metafields for each in variants if each.metafields}
-            yield from write_metafields(change, wanted)
+            others = {each.id: each.metafields for each in variants if each.metafields}
+            yield from write_metafields(self.shop, change, others)
         elif change.part == "translations":
             yield from translations.write(change, facts)
         elif change.part == "publication":
@@ -391,8 +391,7 @@ class ProductRecords(ShopifyRecords[Product]):
 
     def check(self, record: Product) -> Iterable[Fit]:
         """Yield what the token may not write, and what Shopify has no place for."""
-        if self.shop.facts is not None:
-            yield from lacking(record, given_paths(record), self.shop.facts.scopes)
+        yield from super().check(record)
         yield from unheld(record, self.shop.facts.info.limits if self.shop.facts else {})
 
 

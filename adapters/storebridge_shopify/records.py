@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from storebridge.adapter import Batch, Change, Query, Records
+from storebridge.adapter import Batch, Change, Fit, Query, Records
 from storebridge.errors import (
     AuthError,
     BadAnswer,
@@ -16,12 +16,14 @@ from storebridge.errors import (
     StorebridgeError,
 )
 from storebridge.flow import Flow, Outcome, RequestKind, Status, report, wait
-from storebridge.models import Model, Record
+from storebridge.models import Metafield, Model, Record
 from storebridge.wire import MISREAD
 from storebridge_shopify import shapes
 from storebridge_shopify.bulk_reading import CURSOR, BulkPages
 from storebridge_shopify.bulk_shapes import Export
 from storebridge_shopify.graphql import Doc, call, check, nothing_asked
+from storebridge_shopify.metafield_checks import misfits
+from storebridge_shopify.scopes import lacking
 from storebridge_shopify.site import Facts, Shop
 from storebridge_shopify.steps import Steps
 
@@ -64,9 +66,13 @@ class ShopifyRecords(Records[R]):
     enforced: ClassVar[bool] = True
     """Whether Shopify refuses a second record that has the key of another one."""
 
+    owners: ClassVar[Mapping[str, str]] = {}
+    """Whose the metafields at a path are, in Shopify's word ("PRODUCT")."""
+
     def __init__(self, shop: Shop, settings: ShopifySettings) -> None:
         """Keep the shop and its settings."""
         self.shop, self.settings = shop, settings
+        self.consults = frozenset(self.owners)
         self.bulk_pages = BulkPages()
 
     def count(self, query: Query) -> Flow[int | None]:
@@ -170,6 +176,20 @@ class ShopifyRecords(Records[R]):
         """Return a desired record as Shopify gives it back."""
         return desired
 
+    def consult(self) -> Flow[None]:
+        """Ask for the shop's definitions of metafields, as they are now."""
+        for owner in self.owners.values():
+            self.shop.rules.pop(owner, None)
+            yield from self.shop.ruled(owner)
+
+    def check(self, record: R) -> Iterable[Fit]:
+        """Yield what the token may not write, and the metafields that the shop won't take."""
+        if self.shop.facts is not None:
+            yield from lacking(record, given_paths(record), self.shop.facts.scopes)
+        for path, owner in self.owners.items():
+            rules = self.shop.rules.get(owner, {})
+            yield from misfits(record, path, _metafields(record, path), rules)
+
     def is_made(self, desired: R, live: R) -> bool:
         """Return whether a record that has the key of one to be created is that one."""
         return holds(self.normal(desired), live)
@@ -238,6 +258,13 @@ class ShopifyRecords(Records[R]):
             if pause:
                 yield from wait(pause, "a lost answer")
         return ""
+
+
+def _metafields(record: Record, path: str) -> Iterator[Metafield]:
+    """Yield the metafields at a path, "metafields" or "variants.metafields"."""
+    above, _, name = path.rpartition(".")
+    for each in getattr(record, above) if above else (record,):
+        yield from getattr(each, name)
 
 
 def applied(change: Change[Any], record_id: str) -> Outcome:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from storebridge.adapter import Batch, BulkLimits, Change, Cost, Fit
+from storebridge.adapter import Batch, BulkLimits, Change, Cost
 from storebridge.errors import (
     AuthError,
     BadAnswer,
@@ -33,8 +33,7 @@ from storebridge_shopify.graphql import (
 )
 from storebridge_shopify.lookup import values
 from storebridge_shopify.nested import FlatRecords
-from storebridge_shopify.records import applied, given_paths, mutate, removal
-from storebridge_shopify.scopes import lacking
+from storebridge_shopify.records import applied, mutate, removal
 from storebridge_shopify.search import any_of, term
 from storebridge_shopify.site import Facts
 from storebridge_shopify.uploads import staged
@@ -210,11 +209,6 @@ class RedirectRecords(FlatRecords[Redirect]):
         if "path" in desired.given and _path(desired.path) != desired.path:
             return desired.model_copy(update={"path": _path(desired.path)})
         return desired
-
-    def check(self, record: Redirect) -> Iterable[Fit]:
-        """Yield what the token may not write."""
-        if self.shop.facts is not None:
-            yield from lacking(record, given_paths(record), self.shop.facts.scopes)
 
 
 def _path(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -118,7 +119,8 @@ def _write(state: State, owner: str, given: Doc) -> Doc:
             kind = given.get("type") or old["type"]
             state.run(sql, kind, given["value"], now, split(old["id"])[1])
     else:
-        kind = given.get("type") or _defined(state, owner, namespace, given["key"])
+        rule = _definition(state, owner, namespace, given["key"])
+        kind = given.get("type") or _type(rule)
         sql = (
             "INSERT INTO metafields (owner, namespace, key, type, value, created, updated) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -129,12 +131,15 @@ def _write(state: State, owner: str, given: Doc) -> Doc:
     return found
 
 
-def _defined(state: State, owner: str, namespace: str, key: str) -> str | None:
-    """Return the type that a definition gives."""
-    name = f"{OWNERS.get(split(owner)[0])} {namespace} {key}"
-    held = state.holders("MetafieldDefinition", "name", name)
-    found = state.get(held[0]) if held else None
-    return str(found["type"]["name"]) if found else None
+def _definition(state: State, owner: str, namespace: str, key: str) -> Doc | None:
+    held = state.holders(
+        "MetafieldDefinition", "name", f"{OWNERS.get(split(owner)[0])} {namespace} {key}"
+    )
+    return state.get(held[0]) if held else None
+
+
+def _type(definition: Doc | None) -> str:
+    return str(definition["type"]["name"]) if definition else ""
 
 
 def misnamed(namespace: str, key: str, path: Path) -> list[Doc]:
@@ -157,16 +162,19 @@ def _wrong(state: State, owner: str, given: Doc, path: Path) -> list[Doc]:
     namespace, key = full_namespace(given.get("namespace")), given.get("key") or ""
     if wrong := misnamed(namespace, key, path):
         return wrong
-    old = _one(state, owner, namespace, key)
-    kind = given.get("type") or (old or {}).get("type") or _defined(state, owner, namespace, key)
+    rule = _definition(state, owner, namespace, key)
+    kind = given.get("type") or _type(rule)
     if not kind:
         return [user_error([*path, "type"], "Type can't be blank", "BLANK")]
+    if rule and kind != _type(rule):  # the code is the schema's; its words aren't recorded
+        words = f"Type must be consistent with the definition's type: '{_type(rule)}'."
+        return [user_error([*path, "type"], words, "INVALID_TYPE")]
     if not given.get("value"):
         return [user_error([*path, "value"], "Value can't be blank.", "BLANK")]
     if kind == "id" and _is_taken(state, owner, namespace, key, given["value"]):
         # Ids are unique among the objects of a definition (description of `uniqueValues`).
         return [user_error([*path, "value"], "Value has already been taken", "TAKEN")]
-    words = _bad_value(kind, given["value"])
+    words = _bad_value(kind, given["value"]) or _beyond(rule, kind, given["value"])
     return [user_error([*path, "value"], words, "INVALID_VALUE")] if words else []
 
 
@@ -201,6 +209,27 @@ def _bad_value(kind: str, value: str) -> str:
             json.loads(value)
         except ValueError:
             return "Value must be in JSON format."
+    return ""
+
+
+def _beyond(definition: Doc | None, kind: str, value: str) -> str:
+    """Return what of its definition's validations a text or a number breaks, "" where none.
+
+    The code is the schema's; its words aren't recorded.
+    """
+    if definition is None:
+        return ""
+    asked = {each["name"]: each["value"] for each in definition["validations"]}
+    if "choices" in asked and value not in json.loads(asked["choices"]):
+        return f"Value does not exist in provided choices: {asked['choices']}."
+    is_number, is_text = kind.startswith("number_"), kind.endswith("_text_field")
+    if not (is_number or is_text):
+        return ""
+    size, what = (Decimal(value), "") if is_number else (Decimal(len(value)), " length")
+    if "min" in asked and size < Decimal(asked["min"]):
+        return f"Value has a minimum{what} of {asked['min']}."
+    if "max" in asked and size > Decimal(asked["max"]):
+        return f"Value has a maximum{what} of {asked['max']}."
     return ""
 
 

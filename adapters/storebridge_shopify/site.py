@@ -18,7 +18,7 @@ from storebridge_shopify.graphql import Doc, call, drained
 from storebridge_shopify.scopes import Scopes
 from storebridge_shopify.walk import drain
 
-__all__ = ["WEIGHTS", "Facts", "Items", "PriceList", "Recent", "Shop"]
+__all__ = ["WEIGHTS", "Facts", "Items", "PriceList", "Recent", "Rule", "Shop"]
 
 WEIGHTS: Mapping[str, WeightUnit] = {
     "KILOGRAMS": "kg",
@@ -30,8 +30,17 @@ WEIGHTS: Mapping[str, WeightUnit] = {
 K = TypeVar("K")
 V = TypeVar("V")
 
+#: So many definitions of metafields come at once (schema: the most of a page).
+_DEFINITIONS = 250
 #: So many variants' items are kept, and half as many at least: those of what is under way.
 _ITEMS = 40_000
+
+
+class Rule(NamedTuple):
+    """What a definition asks of the values of a metafield."""
+
+    type: str
+    validations: Mapping[str, str]
 
 
 class PriceList(NamedTuple):
@@ -183,6 +192,8 @@ class Shop:
 
     facts: Facts | None = None
     items: Items = field(default_factory=Items)
+    rules: dict[str, Mapping[str, Rule]] = field(default_factory=dict)
+    """The rules for metafields ("custom.material") by the type of their owner, as far as asked."""
     host: str = ""
     """Where it was asked for; "" where that says nothing (a sandbox on this machine)."""
 
@@ -229,6 +240,16 @@ class Shop:
         )
         return self.facts
 
+    def ruled(self, owner: str) -> Flow[Mapping[str, Rule]]:
+        """Return the rules for the metafields of an owner ("PRODUCT"), asked for once."""
+        if owner not in self.rules:
+            name, root = "metafield_definitions", "metafieldDefinitions"
+            nodes = yield from drained(name, root, {"owner": owner}, _DEFINITIONS)
+            self.rules[owner] = {
+                f"{each['namespace']}.{each['key']}": _rule(each) for each in nodes
+            }
+        return self.rules[owner]
+
     def _check(self, answered: str) -> None:
         if self.host and answered != self.host:
             raise ConfigError(
@@ -270,6 +291,11 @@ def _info(
             "options": limits["maxProductOptions"],
         },
     )
+
+
+def _rule(definition: Doc) -> Rule:
+    asked = {each["name"]: each["value"] or "" for each in definition["validations"]}
+    return Rule(definition["type"]["name"], asked)
 
 
 def _price_list(market: Doc) -> PriceList | None:

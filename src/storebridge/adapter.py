@@ -265,6 +265,8 @@ class Records(ABC, Generic[T]):
     """The most of them where they share requests, by `cost`; 0: no more than `batch_size`."""
     fetch_size: int = 50
     """The most keys that one `fetch` gets."""
+    consults: frozenset[str] = frozenset()
+    """The fields for which a store has rules of its own, which `consult` asks for."""
     shares_media: bool = False
     """Whether a medium's id may be given for another record of the store too.
 
@@ -302,6 +304,14 @@ class Records(ABC, Generic[T]):
         For a change in `batch.uncertain`, and on `OutcomeUnknown`, look for what may have been
         made (by `change.key`) before anything is created.
         """
+
+    def consult(self) -> Flow[None]:
+        """Ask for the store's own rules, so that `check` can judge by them.
+
+        A plan does so once, before it checks the first record that gives a field in `consults`.
+        """
+        return
+        yield  # a generator: nothing is asked
 
     def check(self, record: T) -> Iterable[Fit]:
         """Return what the platform is known to refuse about a desired record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,11 +103,8 @@ def test_a_larger_one_becomes_jobs_and_says_what_both_ways_take(
             "(directly: 50 requests, 500 points, 30 s)"
         )
         assert plan.apply().ok
-    assert [(batch.way, len(batch.changes)) for batch in sent(store)] == [
-        ("bulk", 20),
-        ("bulk", 20),
-        ("bulk", 10),
-    ]
+    jobs = Counter((batch.way, len(batch.changes)) for batch in sent(store))
+    assert jobs == {("bulk", 20): 2, ("bulk", 10): 1}, "they run at once, in any order"
 
 
 def test_the_speed_of_a_store_is_learned(store: Store, tmp_path: Path) -> None:

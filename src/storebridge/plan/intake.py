@@ -54,6 +54,7 @@ class Intake:
         self._match_id, self._identity = options.match == "id", store.info.id
         self._chosen = options.chosen
         self._kinds: dict[str, Records[Any] | None] = {}
+        self._consulted = set[str]()
         self._limited: dict[str, dict[str, Field]] = {}
         self._fits: list[tuple[str, str, str, str, str]] = []
         self._places, self._pictures = places, pictures
@@ -240,8 +241,17 @@ class Intake:
             self._note(record.kind, record.label, path, "the platform has no such field", "")
         for path, field in self._limited[record.kind].items():
             self._limit(record, path, field)
+        self._consult(record, records)
         for fit in records.check(record):
             self._note(fit.kind, fit.label, fit.field, fit.message, fit.source)
+
+    def _consult(self, record: Record, records: Records[Any]) -> None:
+        """Ask for the store's own rules, once a record gives what they are about."""
+        if record.kind in self._consulted:
+            return
+        if any(says(record, path) for path in records.consults):
+            self._store.engine.run(records.consult())
+            self._consulted.add(record.kind)
 
     def _limit(self, record: Record, path: str, field: Field) -> None:
         for value in _values(record, path.split(".")):
