@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC
+from math import ceil
 from typing import Any, ClassVar
 
 from storebridge.adapter import Batch, Change, Cost, Fit
@@ -47,6 +48,8 @@ __all__ = ["DiscountRecords"]
 _CODES = 250
 #: Seconds between looks at codes that are being added.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+#: Looks at codes until they are added or gone, for the forecast.
+_LOOKS = 2
 #: The document and the root of each call, and the name of its input: amount off, free shipping.
 _MAKE = {
     False: ("discount_code_create", "discountCodeBasicCreate"),
@@ -220,11 +223,11 @@ class DiscountRecords(NestedRecords[Discount]):
         if change.part == "metafields":
             return Cost(requests=1, points=document("metafields_set").cost({}))
         made = Cost(requests=1, points=document("discount_code_create").cost({}))
-        if change.action == "create":
+        if change.action == "create" and len(change.desired.codes) < 2:
             return made
         flags = dict.fromkeys(("withCustomers", "withProducts", "withMetafields"), True)
         read = document("discounts_by_id").cost({**self.sizes, **flags})
-        return made + Cost(requests=1, points=read)
+        return made + Cost(requests=1, points=read) + _cost_of_codes(change)
 
     def normal(self, desired: Discount) -> Discount:
         """Return a desired discount as Shopify gives it back."""
@@ -287,6 +290,24 @@ def _lacking(live: Doc, wanted: Sequence[str]) -> list[str]:
     """Return the codes that a discount doesn't have, in any case."""
     held = {node["code"].casefold() for node in live["discount"]["codes"]["nodes"]}
     return [code for code in wanted if code.casefold() not in held]
+
+
+def _cost_of_codes(change: Change[Discount]) -> Cost:
+    """Return what it takes to add codes and take others out, with some looks at each call."""
+    now = set(map(str.casefold, change.desired.codes))
+    held = change.before.codes if change.before else change.desired.codes[:1]
+    was = set(map(str.casefold, held)) if "codes" in change.desired.given else now
+    if change.action != "create" and len(was) == len(now) == 1:
+        return Cost(requests=0)  # the only code is renamed
+    found = Cost(requests=0)
+    for codes, name, look in (
+        (now - was, "discount_codes_add", "discount_codes_added"),
+        (was - now, "discount_codes_remove", "job"),
+    ):
+        calls = ceil(len(codes) / _CODES)
+        points = document(name).cost({}) + _LOOKS * document(look).cost({})
+        found += Cost(requests=calls * (1 + _LOOKS), points=calls * points)
+    return found
 
 
 def _added(work: Doc, change: Change[Discount]) -> Flow[int]:

@@ -25,7 +25,8 @@ from storebridge.models import (
 )
 from storebridge.testing.faults import Killed
 from storebridge.testing.rig import MemoryJournal, creation
-from storebridge_shopify import bulk_writing
+from storebridge.testing.sandbox import answer
+from storebridge_shopify import bulk, bulk_writing
 
 COUNT = 24
 DAY = 86_400
@@ -120,6 +121,17 @@ def _with(change: Change[Product], name: str, stock: Any) -> Change[Product]:
     return replace(change, desired=desired.but(**{name: rows}))
 
 
+def test_a_line_that_may_not_show_all_variants_shows_nothing(shop: Shop) -> None:
+    for count in (99, 100, 101):
+        values = tuple(map(str, range(count)))
+        variants = tuple(Variant(sku=each, options=(each,), price=eur("1.00")) for each in values)
+        options = (Option(name="No", values=values),)
+        product = Product(handle=f"p{count}", title="P", options=options, variants=variants)
+        [outcome] = by_job(shop, [creation(product)])
+        assert outcome.status is Status.APPLIED
+        assert (outcome.record is not None) is (count < 100)
+
+
 def test_own_fields_and_variants_are_two_jobs_and_stock_one_call(shop: Shop) -> None:
     ids = by_job(shop, creates(9))
     live = [shop.read(each.id) for each in ids]
@@ -173,6 +185,31 @@ def test_a_part_is_made_by_a_job(shop: Shop, part: str) -> None:
     live, desired = shop.read(ids[5]), PARTS[part](5)
     for name in desired.given:
         assert getattr(live, name) == getattr(desired, name)
+
+
+def test_no_change_is_told_before_all_of_its_lines_are_read(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_writing, "_PIECE", 3)
+    ids = [each.id for each in by_job(shop, creates(6))]
+
+    def desired(n: int) -> Product:
+        *good, last = PARTS["metafields"](n).metafields
+        return Product(metafields=(*good, last.but(type="number_integer", value="x")))
+
+    outcomes = by_job(shop, updates(ids, desired, "metafields"))
+    assert statuses(outcomes) == {"failed": 6}
+    assert {each.cause for each in outcomes} == {"partly"}
+
+
+def test_metafields_of_variants_without_ids_go_directly(shop: Shop) -> None:
+    [id_] = [each.id for each in by_job(shop, creates(1))]
+    text = Metafield(namespace="kit", key="text", value="x", type="single_line_text_field")
+    wanted = Product(variants=(Variant(sku="tee-0-S", metafields=(text,)),))
+    shop.sent.clear()
+    assert statuses(by_job(shop, updates([id_], lambda _: wanted, "metafields"))) == {"applied": 1}
+    assert "BulkMutation" not in shop.operations
+    assert shop.read(id_).variants[0].metafields == (text,)
 
 
 def test_what_is_taken_away_goes_by_jobs_too(shop: Shop) -> None:
@@ -327,6 +364,52 @@ def test_a_spoiled_line_of_an_update_is_proven_by_the_variant_that_it_names(shop
     assert {each.cause for each in outcomes} == {"job"}
 
 
+def test_a_spoiled_line_is_proven_without_the_stock_that_is_set_after_it(shop: Shop) -> None:
+    live = [shop.read(each.id) for each in by_job(shop, creates(6))]
+    stock = (InventoryLevel(location="Shop", available=8),)
+
+    def desired(n: int) -> Product:
+        first = Variant(id=live[n].variants[0].id, price=eur("25.00"), inventory=stock)
+        return Product(variants=(first,))
+
+    shop.sandbox.switch(bulk_spoils=["drop"])
+    outcomes = by_job(shop, updates((each.id for each in live), desired))
+    assert statuses(outcomes) == {"applied": 6}
+    assert all(shop.read(each.id).variants[0].inventory == stock for each in live)
+
+
+def test_stock_stays_where_the_line_of_its_change_is_refused(shop: Shop) -> None:
+    live = [shop.read(each.id) for each in by_job(shop, creates(2))]
+    stock = (InventoryLevel(location="Shop", available=8),)
+
+    def desired(n: int) -> Product:
+        first = Variant(id=live[n].variants[0].id, inventory=stock)
+        return Product(title="x" * (300 if n else 30), variants=(first,))
+
+    outcomes = by_job(shop, updates((each.id for each in live), desired))
+    assert [each.status for each in outcomes] == [Status.APPLIED, Status.FAILED]
+    held = [shop.read(each.id).variants[0].inventory[0].available for each in live]
+    assert held == [8, 0]
+
+
+def test_a_line_overwrites_no_product_that_has_the_handle(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    [outcome] = by_job(shop, [creation(tee(title="Another"))])
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "conflict")
+    assert shop.read(id_).title == "Tee"
+
+
+def test_tags_are_shown_as_the_last_line_about_them_left_them(shop: Shop) -> None:
+    [id_] = shop.create(tee(tags=("a", "b")))
+    change: Change[Product] = Change(
+        id="1", action="update", part="core", record_id=id_,
+        desired=Product(tags=("b", "c")), before=shop.read(id_),
+    )  # fmt: skip
+    [outcome] = by_job(shop, [change])
+    assert outcome.record is not None
+    assert outcome.record.tags == shop.read(id_).tags == ("b", "c")
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("often", [1, 9])
 def test_a_file_that_is_cut_off_loses_nothing(shop: Shop, share: float, often: int) -> None:
@@ -412,6 +495,22 @@ def test_a_place_is_waited_for_and_jobs_of_others_are_left_alone(shop: Shop) -> 
     assert {doc["status"] for doc in states if doc} == {"COMPLETED"}
 
 
+@pytest.mark.parametrize(
+    "code", ["OPERATION_IN_PROGRESS", "LIMIT_REACHED", "INTERNAL_FILE_SERVER_ERROR"]
+)
+def test_a_start_that_is_refused_for_now_is_tried_again(shop: Shop, code: str) -> None:
+    def between(request: Request, sandbox: Handler) -> Response:
+        if refusals and _name(request) == "BulkMutation":
+            payload = {"bulkOperation": None, "userErrors": [refusals.pop()]}
+            return answer(200, {"data": {"bulkOperationRunMutation": payload}})
+        return sandbox(request)
+
+    refusals = [{"field": None, "message": "Later", "code": code}] * 3
+    shop.between = between
+    assert statuses(by_job(shop, creates(3))) == {"applied": 3}
+    assert refusals == []
+
+
 def test_without_a_place_it_says_whose_jobs_run(shop: Shop) -> None:
     others = [shop.sandbox.occupy("MUTATION", 2 * DAY) for _ in range(5)]
     outcomes = by_job(shop, creates(3))
@@ -423,6 +522,17 @@ def test_without_a_place_it_says_whose_jobs_run(shop: Shop) -> None:
 
 
 # -- lost answers and kills
+
+
+def test_a_job_is_not_taken_for_the_tenth_of_its_batch(shop: Shop) -> None:
+    mark = bulk.job_mark("batch", "tags_add", 10)
+    text = f"query {mark} {{ products {{ edges {{ node {{ id }} }} }} }}"
+    job, _ = shop.engine.run(bulk.start(bulk.Submission("bulk_query", mark, {"text": text})))
+    other = bulk.job_mark("batch", "tags_add", 1)
+    found = [
+        shop.engine.run(bulk.under_way(each)) for each in (mark, bulk.job_mark("batch"), other)
+    ]
+    assert found == [job, job, ""]
 
 
 def run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.adapters.shopify.shop import Shop, tee
 from tests.pictures import png
 
@@ -40,6 +41,40 @@ def test_members_are_put_in_taken_out_and_ordered() -> None:
     assert "JobState" in shop.operations
 
 
+def test_members_beyond_a_page_and_a_call_are_put_in_ordered_and_taken_out() -> None:
+    shop = Shop()
+    names = [f"p{number}" for number in range(252)]
+    bare = [creation(Product(handle=each, title=each), each) for each in names]
+    shop.write("product", *bare)
+    [id_] = shop.create(Collection(handle="group", title="Group", sort_order="manual"))
+    keys = tuple(f"handle:{each}" for each in names)
+    for wanted, name, parts in (
+        (keys, "productIds", [250, 2]),
+        (keys[::-1], "moves", [250, 1]),
+        ((), "productIds", [250, 2]),
+    ):
+        shop.sent.clear()
+        assert shop.update(id_, Collection(products=wanted), "membership").status is Status.APPLIED
+        calls = [each["variables"][name] for each in shop.sent if name in each["variables"]]
+        assert list(map(len, calls)) == parts
+        assert members(shop, id_) == wanted
+
+
+def test_members_of_a_collection_that_sorts_itself_are_waited_for_and_not_ordered() -> None:
+    shop = Shop()
+    shop.create(tee("a"), tee("b"))
+    [id_] = shop.create(Collection(handle="group", title="Group", sort_order="alpha_asc"))
+    shop.sandbox.switch(seconds=3)
+    started = shop.clock.time()
+    backwards = ("handle:b", "handle:a")
+    for wanted in (backwards, backwards, ("handle:a",)):
+        outcome = shop.update(id_, Collection(products=wanted), "membership")
+        assert outcome.status is Status.APPLIED, outcome
+    assert shop.clock.time() - started >= 6
+    assert "CollectionReorder" not in shop.operations
+    assert members(shop, id_) == ("handle:a",)
+
+
 def test_a_member_that_isnt_there_is_named() -> None:
     shop = Shop()
     [id_] = shop.create(Collection(handle="group", title="Group"))
@@ -73,6 +108,16 @@ def test_rules_go_whole_when_one_side_of_them_changes() -> None:
     shop.update(id_, Collection(match_all=False))
     live = shop.read(id_, "collection")
     assert (live.rules, live.match_all, live.products) == (rules, False, ())
+
+
+def test_new_rules_of_a_collection_that_one_of_them_fills_are_not_asked_for_together() -> None:
+    shop = Shop()
+    [id_] = shop.create(
+        Collection(handle="smart", title="Smart", rules=(by_tag("a"),), match_all=False)
+    )
+    shop.update(id_, Collection(rules=(by_tag("b"), by_tag("c"))))
+    live = shop.read(id_, "collection")
+    assert (live.rules, live.match_all) == ((by_tag("b"), by_tag("c")), False)
 
 
 def test_a_collection_with_rules_takes_no_members() -> None:
@@ -165,14 +210,15 @@ def test_the_rules_of_a_collection_are_never_emptied_without_a_word() -> None:
     assert "stays so" in shop.update(id_, Collection(rules=())).message
 
 
-def test_rules_by_metafields_keep_their_definition() -> None:
+@pytest.mark.parametrize("owner", ["product", "variant"])
+def test_rules_by_metafields_keep_their_definition(owner: str) -> None:
     source, shop = Shop(), Shop()
-    field = "product_metafield_definition:custom.material"
+    field = f"{owner}_metafield_definition:custom.material"
     rules = (Rule(field=field, relation="equals", value="wool"), by_tag("new"))
     wanted = Collection(handle="wool", title="Wool", rules=rules, match_all=True)
     [outcome] = shop.write("collection", creation(wanted))
     assert "no definition" in outcome.message
-    named = {"owner": "product", "metafield": "custom.material", "name": "Material"}
+    named = {"owner": owner, "metafield": "custom.material", "name": "Material"}
     for each in (source, shop):
         each.create(MetafieldDefinition.model_validate({**named, "type": TEXT}))
     [id_] = source.create(wanted)

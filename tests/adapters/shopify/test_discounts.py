@@ -242,6 +242,9 @@ def test_one_minimum_takes_the_place_of_the_other_and_none_of_the_other_is_lost(
     shop.update(id_, Discount(minimum_subtotal=eur("7.00")))
     found = shop.read(id_, "discount")
     assert (found.minimum_subtotal, found.minimum_quantity) == (eur("7.00"), None)
+    shop.update(id_, Discount(minimum_quantity=3))
+    found = shop.read(id_, "discount")
+    assert (found.minimum_subtotal, found.minimum_quantity) == (None, 3)
 
 
 def test_from_products_to_collections_and_to_everything() -> None:
@@ -290,11 +293,47 @@ def test_the_only_code_is_renamed() -> None:
     assert "DiscountCodesAdd" not in shop.operations
 
 
+def test_what_many_codes_take_is_known_before() -> None:
+    shop = Shop()
+    records = shop.adapter.records("discount")
+    change = creation(ten(codes=tuple(f"C{n}" for n in range(260))))
+    cost = records.cost(change)
+    [made] = shop.write("discount", change)
+    assert cost is not None
+    assert cost.requests == len(shop.sent)
+    before = shop.read(made.id, "discount")
+    update: Change[Discount] = Change(
+        id="1", action="update", part="core", record_id=made.id,
+        desired=Discount(codes=("C1", "NEW")), before=before,
+    )  # fmt: skip
+    shop.sent.clear()
+    cost = records.cost(update)
+    shop.write("discount", update)
+    calls = [each for each in shop.operations if "Codes" in each or "Job" in each]
+    assert cost is not None
+    assert cost.requests >= len(calls) > 2
+
+
+def test_another_code_takes_the_place_of_several() -> None:
+    shop = Shop()
+    [id_] = shop.create(ten(codes=("TEN", "ZEHN")))
+    shop.update(id_, Discount(codes=("ELEVEN",)))
+    assert shop.read(id_, "discount").codes == ("ELEVEN",)
+
+
 def test_a_code_that_is_taken_is_a_conflict() -> None:
     shop = Shop()
     shop.create(ten())
     [outcome] = shop.write("discount", creation(ten(codes=("ten",))))
     assert (outcome.status, outcome.cause) == (Status.FAILED, "conflict")
+
+
+def test_a_discount_with_more_codes_is_not_the_one_that_was_lost() -> None:
+    shop = Shop()
+    shop.create(ten(codes=("TEN", "OTHER")))
+    change = creation(ten())
+    [outcome] = shop.write("discount", change, uncertain=frozenset({change.id}))
+    assert outcome.status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize("codes", [("TEN",), ("TEN", "ZEHN", "DIX")])

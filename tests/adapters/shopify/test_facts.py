@@ -22,6 +22,7 @@ from storebridge.models import (
     Record,
     Redirect,
 )
+from storebridge_shopify.graphql import document
 
 
 def test_a_channel_of_a_name_that_several_have_is_never_guessed() -> None:
@@ -43,6 +44,25 @@ def test_a_price_list_is_found_behind_many_catalogs() -> None:
     shop.sandbox.save({**market, "catalogs": [*rows, *market["catalogs"]]})
     facts = shop.engine.run(shop.adapter._shop.learn())
     assert facts.price_list("switzerland").currency == "CHF"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "count", "points"),
+    [
+        ("product_set", "input.variants", 2_049, 410),
+        ("product_set_media", "input.files", 100, 190),
+        ("product_set", "input.metafields", 100, 40),
+        ("variants_create", "variants", 1_499, 300),
+        ("variants_update", "variants", 100, 20),
+    ],
+)
+def test_lists_of_an_input_cost_what_shopify_says(
+    name: str, path: str, count: int, points: int
+) -> None:
+    variables: Any = [None] * count
+    for step in reversed(path.split(".")):
+        variables = {step: variables}
+    assert document(name).cost(variables) - document(name).cost({}) == points
 
 
 LINE = LineItem(title="Tee", quantity=1, unit_price=Amount(shop=eur("9.90")))

@@ -6,10 +6,11 @@ import random
 from typing import Any
 
 import pytest
-from tests.adapters.shopify.shop import Shop, tee
+from tests.adapters.shopify.shop import Handler, Shop, tee
 
-from storebridge.flow import Status
+from storebridge.flow import Request, Response, Status
 from storebridge.models import Media, Product
+from storebridge.testing.sandbox import answer
 from storebridge_shopify.media_order import moves
 
 URLS = tuple(f"https://shop.example/{name}.jpg" for name in "abcd")
@@ -89,6 +90,22 @@ def test_a_job_that_doesnt_end_is_unknown() -> None:
     assert place(shop, id_, Media(id=last, position=1)).status is Status.UNKNOWN
     shop.sandbox.switch(seconds=0)
     assert place(shop, id_, Media(id=last, position=1)).status is Status.APPLIED
+
+
+def test_an_order_that_is_refused_is_not_told_as_written() -> None:
+    def refuse(request: Request, sandbox: Handler) -> Response:
+        if isinstance(request.body, bytes) and b"mutation MediaReorder" in request.body:
+            errors = [{"field": ["moves"], "message": "No", "code": "INVALID"}]
+            payload = {"job": None, "mediaUserErrors": errors}
+            return answer(200, {"data": {"productReorderMedia": payload}})
+        return sandbox(request)
+
+    shop = Shop()
+    id_, _ = pictured(shop)
+    shop.between = refuse
+    outcome = place(shop, id_, Media(url="https://shop.example/e.jpg", position=1))
+    assert outcome.cause == "partly"
+    assert outcome.message.startswith("written: the list of pictures; refused")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -139,6 +141,23 @@ def test_an_order_is_found_by_its_number_and_by_its_time() -> None:
     assert [each.id for each in page.records] == [old, new]
 
 
+def test_a_search_for_numbers_is_read_to_its_end_and_brings_no_others() -> None:
+    def one_by_one(request: Request, sandbox: Handler) -> Response:
+        if isinstance(request.body, bytes) and b"query OrdersByName" in request.body:
+            body = request.body.replace(b"name:'#1002'", b"name:*")
+            request = replace(request, body=body.replace(b'"first":250', b'"first":2'))
+        return sandbox(request)
+
+    shop = Shop()
+    first = sold(shop)
+    variant = shop.read(first, "order").line_items[0].variant_id
+    ids = [first, *(shop.sandbox.sell([(variant, 1)]) for _ in range(3))]
+    shop.between = one_by_one
+    keys = ["number:#1002", "number:#1004"]
+    found = shop.engine.run(shop.adapter.records("order").fetch(keys, None))
+    assert [each.id for each in found] == [ids[1], ids[3]]
+
+
 def test_an_order_is_read_without_what_the_token_may_not_see() -> None:
     shop = Shop()
     id_ = sold(shop)
@@ -218,6 +237,86 @@ def test_a_parcel_whose_answer_is_lost_is_not_sent_again(number: str, status: st
     [outcome] = shop.write("order", change, uncertain=frozenset({"1"}))
     assert outcome.status.value == status
     assert len(shop.read(id_, "order").fulfillments) == 1
+
+
+def test_a_parcel_that_was_lost_before_it_was_made_is_not_believed() -> None:
+    def lose(request: Request, sandbox: Handler) -> Response:
+        if isinstance(request.body, bytes) and b"mutation FulfillmentCreate" in request.body:
+            raise OutcomeUnknown("gone")
+        return sandbox(request)
+
+    shop = Shop()
+    id_ = sold(shop)
+    line = shop.read(id_, "order").line_items[0].id
+    shop.update(id_, parcel((line, 1), number="T-0"), "publication")
+    shop.between = lose
+    assert shop.update(id_, parcel((line, 1)), "publication").status.value == "unknown"
+    [made] = shop.read(id_, "order").fulfillments
+    assert made.tracking_numbers == ("T-0",)
+
+
+def offered(change: Callable[[list[Any]], None]) -> Callable[[Request, Handler], Response]:
+    """Return what changes the answers about what is left to be sent of an order."""
+
+    def between(request: Request, sandbox: Handler) -> Response:
+        found = sandbox(request)
+        assert isinstance(request.body, bytes)
+        if operation(json.loads(request.body)) != "FulfillmentOrders":
+            return found
+        body = json.loads(found.body)
+        change(body["data"]["order"]["fulfillmentOrders"]["nodes"])
+        return replace(found, body=json.dumps(body).encode())
+
+    return between
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [("OPEN", True), ("IN_PROGRESS", True), ("ON_HOLD", False), ("SCHEDULED", False)],
+)
+def test_what_is_held_back_is_not_sent(status: str, sent: bool) -> None:
+    shop = Shop()
+    id_ = sold(shop)
+    shop.between = offered(lambda nodes: nodes[0].update(status=status))
+    outcome = shop.update(id_, parcel(), "publication")
+    assert (outcome.status.value == "applied") is sent
+    assert bool(shop.variables("FulfillmentCreate")) is sent
+
+
+def test_a_parcel_without_lines_or_place_is_refused_where_there_are_several_places() -> None:
+    def elsewhere_too(nodes: list[Any]) -> None:
+        place = {**nodes[0]["assignedLocation"], "name": "Moon"}
+        nodes.append({**nodes[0], "assignedLocation": place})
+
+    shop = Shop()
+    id_ = sold(shop)
+    shop.between = offered(elsewhere_too)
+    outcome = shop.update(id_, parcel(), "publication")
+    assert "the order is sent from Shop, Moon" in outcome.message
+    assert not shop.variables("FulfillmentCreate")
+
+
+def test_a_parcel_is_there_only_if_all_its_numbers_are() -> None:
+    shop = Shop()
+    id_ = sold(shop)
+    line = shop.read(id_, "order").line_items[0].id
+    shop.update(id_, parcel((line, 1)), "publication")
+    [first] = shop.read(id_, "order").fulfillments
+    numbers = (*first.tracking_numbers, "T-2")
+    row = FulfillmentLine(line_item_id=line, quantity=1)
+    second = Order(fulfillments=(Fulfillment(lines=(row,), tracking_numbers=numbers),))
+    shop.update(id_, second, "publication")
+    made = shop.read(id_, "order").fulfillments
+    assert [each.tracking_numbers for each in made] == [("T-1",), numbers]
+
+
+def test_a_line_that_a_parcel_names_twice_counts_twice() -> None:
+    shop = Shop()
+    id_ = sold(shop)
+    line = shop.read(id_, "order").line_items[0].id
+    shop.update(id_, parcel((line, 1), (line, 1)), "publication")
+    [made] = shop.read(id_, "order").fulfillments
+    assert [(each.line_item_id, each.quantity) for each in made.lines] == [(line, 2)]
 
 
 def elsewhere(**fields: Any) -> Order:
@@ -332,9 +431,13 @@ def test_the_shop_itself_refuses_a_second_order_of_a_name() -> None:
     assert "already been taken" in outcome.message
 
 
-def test_an_order_of_the_same_name_is_not_taken_for_the_one_that_was_lost() -> None:
+@pytest.mark.parametrize("other", [{"note": "Somebody else's"}, {"line_items": "other"}])
+def test_an_order_of_the_same_name_is_not_taken_for_the_one_that_was_lost(other: Any) -> None:
     shop = Shop()
-    shop.create(elsewhere(note="Somebody else's"))
+    if "line_items" in other:
+        first, second = elsewhere().line_items
+        other = {"line_items": (first.but(quantity=3), second)}
+    shop.create(elsewhere(**other))
     change = creation(elsewhere())
     [outcome] = shop.write("order", change, uncertain=frozenset({change.id}))
     assert outcome.status.value == "unknown"

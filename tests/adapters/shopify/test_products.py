@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from storebridge.models import (
     Product,
     Rule,
     Variant,
+    Weight,
 )
 from storebridge.plan.guards import Guards
 from storebridge.store import Store
@@ -196,6 +198,36 @@ def test_a_picture_that_comes_before_a_list_is_sent_again_stays() -> None:
     assert {each.alt for each in shop.read(id_).media} == {"Hers", "Ours"}
 
 
+def test_pictures_that_replace_others_are_the_only_ones(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    for name in "ab":
+        media = (Media(url=f"https://shop.example/{name}.jpg", alt=name),)
+        shop.update(id_, Product(media=media, modes={"media": "replace"}), "media")
+    assert [each.alt for each in shop.read(id_).media] == ["b"]
+
+
+def test_a_picture_that_is_to_go_is_not_taken_for_the_new_one_after_a_lost_answer() -> None:
+    def lose(request: Request, sandbox: Any) -> Response:
+        if armed and sends(request, b"mutation ProductSetMedia"):
+            armed.pop()
+            return Response(status=502, body=b"<html>")
+        return sandbox(request)
+
+    armed: list[bool] = []
+    shop = Shop(lose)
+    [id_] = shop.create(tee())
+    old, new = (Media(url=f"https://{name}.example/a.jpg") for name in ("old", "new"))
+    shop.update(id_, Product(media=(old,)), "media")
+    [before] = shop.read(id_).media
+    armed.append(True)
+    removed = {"media": (f"id:{before.id}",)}
+    outcome = shop.update(id_, Product(media=(new,)), "media", removed=removed)
+    assert outcome.status is Status.APPLIED, outcome
+    [after] = shop.read(id_).media
+    assert after.id != before.id
+    assert set(outcome.media.values()) == {after.id}
+
+
 def test_sources_are_remembered_for_as_long_as_they_are_needed() -> None:
     known = Recent[str, str](10)
     for number in range(100):
@@ -305,6 +337,24 @@ def test_a_large_product_of_a_killed_run_is_followed_and_not_made_again() -> Non
     assert shop.read(outcome.id).handle == "tee"
 
 
+@pytest.mark.usefixtures("small")
+def test_a_change_of_a_large_product_that_was_begun_is_followed_before_it_is_made(
+    shop: Shop,
+) -> None:
+    [outcome] = shop.write("product", creation(tee()))
+    begun = shop.variables("ProductOperation")[0]["id"]
+    new = Variant(sku="tee-XL", options=("XL",), price=eur("25.00"))
+    desired = Product(variants=(new,))
+    change: Change[Product] = Change(
+        id="1", action="update", part="core", record_id=outcome.id, desired=desired
+    )
+    shop.sent.clear()
+    state = {"operations": {change.id: begun}}
+    shop.write("product", change, uncertain=frozenset({change.id}), state=state)
+    assert shop.operations[:2] == ["ProductOperation", "ProductsById"]
+    assert len(shop.read(outcome.id).variants) == 4
+
+
 def test_a_change_that_was_cut_off_is_sent_again_as_an_operation() -> None:
     def between(request: Request, sandbox: Any) -> Response:
         if cut and sends(request, b"mutation ProductSet("):
@@ -355,6 +405,96 @@ def test_an_option_has_more_values_than_a_list_of_an_input(shop: Shop) -> None:
 
 
 # -- collections that fill themselves
+
+
+def test_a_variant_that_a_call_of_its_own_adds_has_all_that_is_given(shop: Shop) -> None:
+    product = many(501)
+    *others, last = product.variants
+    weight = Weight(value=Decimal(2), unit="kg")
+    last = last.but(cost=eur("0.50"), weight=weight, barcodes=("4006381333931",), taxable=False)
+    [outcome] = shop.write("product", creation(product.but(variants=(*others, last))))
+    assert [len(each["variants"]) for each in shop.variables("VariantsCreate")] == [250, 1]
+    *_, live = held = shop.read(outcome.id).variants
+    assert len(held) == 501
+    assert (live.sku, live.cost, live.weight) == ("500", eur("0.50"), weight)
+    assert (live.barcodes, live.taxable) == (("4006381333931",), False)
+
+
+def test_a_call_that_adds_variants_is_not_sent_again_after_a_lost_answer() -> None:
+    def lose(request: Request, sandbox: Any) -> Response:
+        found: Response = sandbox(request)
+        if sends(request, b"mutation VariantsCreate"):
+            return Response(status=502, body=b"<html>")
+        return found
+
+    shop = Shop(lose)
+    [outcome] = shop.write("product", creation(many(251)))
+    assert outcome.status is Status.APPLIED, outcome
+    assert len(shop.variables("VariantsCreate")) == 1
+    assert len(shop.read(outcome.id).variants) == 251
+
+
+def test_variants_and_their_stock_go_250_to_a_call(shop: Shop) -> None:
+    stock = (InventoryLevel(location="Shop", available=7),)
+    product = many(251)
+    held = tuple(each.but(inventory=stock) for each in product.variants)
+    [id_] = shop.create(product.but(variants=held))
+    now = (InventoryLevel(location="Shop", available=9),)
+    rows = tuple(
+        Variant(id=each.id, price=eur("2.00"), inventory=now) for each in shop.read(id_).variants
+    )
+    shop.sent.clear()
+    outcome = shop.update(id_, Product(variants=rows))
+    assert outcome.status is Status.APPLIED, outcome
+    assert [len(each["variants"]) for each in shop.variables("VariantsUpdate")] == [250, 1]
+    sent = [each["input"]["quantities"] for each in shop.variables("InventorySet")]
+    assert list(map(len, sent)) == [250, 1]
+    live = shop.read(id_).variants
+    assert {(str(each.price), each.inventory) for each in live} == {("2.00 EUR", now)}
+
+
+@pytest.mark.parametrize("what", ["removed", "moved", "replaced"])
+def test_what_calls_that_add_variants_cant_do_is_refused_and_not_left_out(
+    shop: Shop, what: str
+) -> None:
+    [id_] = shop.create(many(252))
+    first, second, *_ = before = shop.read(id_).variants
+    new = Variant(sku="XL", options=("XL",), price=eur("25.00"))
+    desired, removed = Product(variants=(new,)), {}
+    if what == "removed":
+        removed = {"variants": (f"id:{first.id}",)}
+    elif what == "moved":
+        desired = Product(variants=(Variant(id=second.id, options=("M",)), new))
+    else:
+        kept = tuple(Variant(id=each.id) for each in before[1:])
+        desired = Product(variants=(*kept, new), modes={"variants": "replace"})
+    outcome = shop.update(id_, desired, removed=removed)
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "rejected")
+    assert shop.read(id_).variants == before
+
+
+def test_a_sku_that_two_variants_have_names_neither(shop: Shop) -> None:
+    first, second, *_ = tee().variants
+    twins = (first.but(sku="TWIN"), second.but(sku="TWIN"))
+    [id_] = shop.create(tee(options=sizes("S", "M"), variants=twins))
+    before = shop.read(id_).variants
+    outcome = shop.update(id_, Product(variants=(Variant(sku="TWIN", price=eur("1.00")),)))
+    assert outcome.status is Status.FAILED
+    assert shop.read(id_).variants == before
+
+
+def test_variants_keep_their_values_where_options_change_places(shop: Shop) -> None:
+    size, colour = Option(name="Size", values=("S", "M")), Option(name="Color", values=("Red",))
+    pairs = (("S", "Red"), ("M", "Red"))
+    variants = tuple(Variant(sku=s, options=(s, c), price=eur("1.00")) for s, c in pairs)
+    options = (size, colour)
+    [id_] = shop.create(Product(handle="a", title="A", options=options, variants=variants))
+    before = shop.read(id_).variants
+    assert shop.update(id_, Product(options=(colour, size))).status is Status.APPLIED
+    live = shop.read(id_)
+    assert live.options == (colour, size)
+    assert [each.options for each in live.variants] == [("Red", "S"), ("Red", "M")]
+    assert [each.id for each in live.variants] == [each.id for each in before]
 
 
 def test_the_products_of_a_collection_with_rules_are_not_asked_for(shop: Shop) -> None:

@@ -5,12 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.adapters.shopify.shop import Shop, eur, tee
+from tests.adapters.shopify.shop import Handler, Shop, eur, tee
 
 from storebridge.adapter import Query
-from storebridge.errors import BadAnswer
+from storebridge.errors import BadAnswer, NotFound
 from storebridge.flow import Request, Response
-from storebridge.models import Media, Metafield, Option, Product, Variant
+from storebridge.models import (
+    Collection,
+    Customer,
+    Media,
+    Metafield,
+    Option,
+    Product,
+    Record,
+    Variant,
+)
+from storebridge.testing.sandbox import answer
 from storebridge_shopify.walk import whole
 
 
@@ -74,6 +84,37 @@ def test_a_change_is_found_by_its_time_and_an_older_one_isnt() -> None:
     assert [each.handle for each in page.records] == ["new"]
     page = shop.engine.run(records.page(Query(updated_since=time - timedelta(minutes=2)), ""))
     assert [each.handle for each in page.records] == ["old", "new"]
+    page = shop.engine.run(records.page(Query(updated_since=time.replace(microsecond=999_999)), ""))
+    assert [each.handle for each in page.records] == ["new"], "Shopify's times are whole seconds"
+
+
+@pytest.mark.parametrize("kind", ["collection", "customer", "product"])
+def test_more_than_a_call_takes_are_read_by_their_ids(kind: str) -> None:
+    records: dict[str, list[Record]] = {
+        "collection": [Collection(handle=f"c{n}", title="C") for n in range(101)],
+        "customer": [Customer(email=f"c{n}@example.com") for n in range(101)],
+        "product": [Product(handle=f"p{n}", title="P") for n in range(101)],
+    }
+    shop = Shop()
+    ids = shop.create(*records[kind])
+    keys = [f"id:{each}" for each in ids]
+    found = shop.engine.run(shop.adapter.records(kind).fetch(keys, frozenset({"id"})))
+    assert [each.id for each in found] == ids
+
+
+def test_a_part_that_cant_be_read_is_an_error_and_no_product_that_went_away() -> None:
+    shop = Shop()
+    shop.create(wide(30))
+
+    def refuse(request: Request, sandbox: Handler) -> Response:
+        if isinstance(request.body, bytes) and b"query ProductMore" in request.body:
+            error = {"message": "No", "extensions": {"code": "RESOURCE_NOT_FOUND"}}
+            return answer(200, {"errors": [error]})
+        return sandbox(request)
+
+    shop.between = refuse
+    with pytest.raises(NotFound):
+        shop.engine.run(shop.adapter.records("product").page(Query(), ""))
 
 
 def test_reading_titles_asks_for_nothing_else() -> None:

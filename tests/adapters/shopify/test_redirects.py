@@ -17,6 +17,7 @@ from storebridge.errors import OutcomeUnknown
 from storebridge.flow import Multipart, Request, Response, Status
 from storebridge.models import Redirect
 from storebridge.testing.rig import MemoryJournal, creation
+from storebridge.testing.sandbox import answer
 
 MANY = 45
 
@@ -154,6 +155,20 @@ def test_changes_and_deletions_go_with_many_new_ones() -> None:
     assert shop.read(one, "redirect").target == "/x"
 
 
+def test_a_redirect_of_another_path_that_a_search_brings_is_left_out() -> None:
+    shop = Shop()
+    _, second = shop.create(Redirect(path="/a", target="/"), Redirect(path="/b", target="/"))
+
+    def loose(request: Request, sandbox: Handler) -> Response:
+        if isinstance(request.body, bytes):
+            request = replace(request, body=request.body.replace(b"path:'/b'", b"path:/*"))
+        return sandbox(request)
+
+    shop.between = loose
+    records = shop.adapter.records("redirect")
+    assert [each.id for each in shop.engine.run(records.fetch(["path:/b"], None))] == [second]
+
+
 def test_a_path_that_no_search_knows_is_no_failure() -> None:
     shop = Shop(losing("RedirectCreate"))
     shop.sandbox.switch(search_lag=3600)
@@ -210,6 +225,21 @@ def test_after_a_kill_the_same_file_is_asked_about_and_none_sent() -> None:
     outcomes = shop.engine.run_batch(records, resumed)
     assert {each.status for each in outcomes} == {Status.APPLIED}
     assert set(shop.operations) == {"RedirectImportStatus", "Redirects"}
+    assert len(redirects(shop)) == MANY
+
+
+@pytest.mark.parametrize("code", ["ALREADY_IMPORTED", "IN_PROGRESS"])
+def test_a_file_that_was_started_before_is_waited_for(code: str) -> None:
+    def started(request: Request, sandbox: Handler) -> Response:
+        found = sandbox(request)
+        sent = json.loads(request.body) if isinstance(request.body, bytes) else None
+        if sent and operation(sent) == "RedirectImportSubmit":
+            payload = {"job": None, "userErrors": [{"message": "No", "code": code}]}
+            return answer(200, {"data": {"urlRedirectImportSubmit": payload}})
+        return found
+
+    shop = Shop(started)
+    assert {each.status for each in job(shop, *some())} == {Status.APPLIED}
     assert len(redirects(shop)) == MANY
 
 

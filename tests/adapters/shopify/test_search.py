@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from storebridge.errors import BadAnswer
+from storebridge.errors import (
+    AccessDenied,
+    ApiError,
+    BadAnswer,
+    Conflict,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
 from storebridge.flow import Flow, Response, Send
 from storebridge.testing.sandbox import answer
-from storebridge_shopify.graphql import call
-from storebridge_shopify.lookup import by_handle, by_sku, handle_form, ids_of
+from storebridge_shopify.graphql import call, drained, following, refusal, user_error
+from storebridge_shopify.lookup import by_email, by_handle, by_phone, by_sku, handle_form, ids_of
 from storebridge_shopify.search import any_of, both, since, term
 
 
@@ -49,6 +59,7 @@ def test_conditions_are_in_parentheses() -> None:
 def test_changes_are_asked_for_with_an_overlap() -> None:
     time = datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC)
     assert since(time) == "updated_at:>='2026-01-02T03:02:05Z'"
+    assert since(time.astimezone(timezone(timedelta(hours=9)))) == since(time)
 
 
 def test_a_search_that_was_ignored_in_part_is_an_error() -> None:
@@ -75,6 +86,24 @@ def test_what_a_search_brings_besides_is_left_out() -> None:
     assert found == ["p1"]
 
 
+def test_skus_are_searched_for_50_at_once_to_the_last_page() -> None:
+    skus = [f"S{number}" for number in range(51)]
+    pages = page(("S0", "p0"), more=True), page(("S49", "p49")), page(("S50", "p50"))
+    found, requests = served(by_sku(skus), *pages)
+    assert found == ["p0", "p49", "p50"]
+    queries = [json.loads(each.body)["variables"]["query"] for each in requests]
+    assert queries[0] == queries[1]
+    assert ["'S49'" in each for each in queries] == [True, True, False]
+    assert queries[2] == "(sku:'S50')"
+
+
+def test_a_list_that_leads_back_to_a_page_ends() -> None:
+    again = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "c"}}
+    answers = [{"data": {"urlRedirects": again}}] * 3
+    with pytest.raises(BadAnswer, match="same cursor twice"):
+        served(drained("redirects", "urlRedirects", {"query": None}), *answers)
+
+
 def test_a_search_that_brings_everything_ends() -> None:
     with pytest.raises(BadAnswer, match="none of them"):
         served(by_sku(["A"]), page(("B", "p1"), more=True))
@@ -88,6 +117,54 @@ def test_handles_are_looked_up_exactly_and_many_at_once() -> None:
     )
     assert found == {f"tee-{n}": f"id{n}" for n in range(25)}
     assert [request.cost for request in requests] == [25, 1]
+
+
+def test_a_record_that_has_another_key_is_not_found_by_one() -> None:
+    other = {"p0": {"id": "1", "handle": "tee-1"}}
+    assert served(by_handle("products_by_handle", ["tee"]), {"data": other})[0] == {}
+    person: dict[str, Any] = {"id": "1", "defaultEmailAddress": {"emailAddress": "b@example.com"}}
+    assert served(by_email(["a@example.com"]), {"data": {"p0": person}})[0] == {}
+    person = {"id": "1", "defaultPhoneNumber": {"phoneNumber": "+49301234568"}}
+    assert served(by_phone(["+49301234567"]), {"data": {"p0": person}})[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        (Conflict, ("TAKEN", "HANDLE_NOT_UNIQUE", "DUPLICATED_HANDLE", "ALREADY_EXISTS")),
+        (NotFound, ("NOT_FOUND", "PRODUCT_DOES_NOT_EXIST", "RESOURCE_NOT_FOUND")),
+        (Rejected, ("INVALID", "BLANK", "ANOTHER")),
+    ],
+)
+def test_a_code_of_a_user_error_says_what_it_is(kind: type[ApiError], codes: Any) -> None:
+    for code in codes:
+        assert type(user_error([{"message": "No", "code": code}])) is kind, code
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        (RateLimited, ("THROTTLED", "429")),
+        (Unavailable, ("INTERNAL_SERVER_ERROR", "TIMEOUT")),
+        (AccessDenied, ("ACCESS_DENIED",)),
+        (NotFound, ("RESOURCE_NOT_FOUND", "NOT_FOUND")),
+        (Rejected, ("INVALID", "ANOTHER")),
+        (BadAnswer, ("",)),
+    ],
+)
+def test_a_code_of_a_whole_answer_says_what_it_is(kind: type[ApiError], codes: Any) -> None:
+    for code in codes:
+        errors = [{"message": "No", "extensions": {"code": code}}]
+        assert type(refusal({"errors": errors})) is kind, code
+        spared = [{"message": "Odd", "extensions": {"code": "INVALID"}}, *errors]
+        grave = kind in (RateLimited, Unavailable)
+        assert (type(refusal({"errors": spared})) is Rejected) is not grave, code
+
+
+@pytest.mark.parametrize("info", [(None, "c"), (None, None), (True, None), (True, ""), ("x", "c")])
+def test_a_page_that_doesnt_say_whether_more_comes_is_an_error(info: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError):
+        following(dict(zip(("hasNextPage", "endCursor"), info, strict=True)))
 
 
 @pytest.mark.parametrize(

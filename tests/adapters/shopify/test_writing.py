@@ -48,6 +48,26 @@ def test_a_create_is_one_call_with_its_stock(shop: Shop) -> None:
     assert live.variants[0].inventory == stock
 
 
+def test_a_product_without_a_handle_gets_another_where_the_titles_is_taken(shop: Shop) -> None:
+    first, second = (tee(name).without("handle") for name in ("a", "b"))
+    shop.create(first)
+    change = creation(second)
+    for uncertain in (frozenset[str](), frozenset({change.id})):
+        [outcome] = shop.write("product", change, uncertain=uncertain)
+        assert outcome.status is Status.APPLIED, outcome
+    assert shop.read(outcome.id).handle == "tee-b-s"
+    assert sorted(doc["handle"] for doc in shop.sandbox.all("Product")) == ["tee", "tee-b-s"]
+
+
+def test_a_product_without_a_handle_that_a_person_changed_is_not_made_again(shop: Shop) -> None:
+    change = creation(tee().without("handle"))
+    [made] = shop.write("product", change)
+    shop.update(made.id, Product(title="Hers"))
+    [again] = shop.write("product", change, uncertain=frozenset({change.id}))
+    assert again.status is Status.UNKNOWN
+    assert [doc["id"] for doc in shop.sandbox.all("Product")] == [made.id]
+
+
 def test_a_create_overwrites_no_product_that_has_the_handle(shop: Shop) -> None:
     [id_] = shop.create(tee())
     [outcome] = shop.write("product", creation(tee(title="Another")))
@@ -55,8 +75,11 @@ def test_a_create_overwrites_no_product_that_has_the_handle(shop: Shop) -> None:
     assert shop.read(id_).title == "Tee"
 
 
-def test_a_price_in_another_currency_is_refused_before_anything_is_sent(shop: Shop) -> None:
-    variant = Variant(price=Money("1.00", "USD"))
+@pytest.mark.parametrize("name", ["price", "compare_at_price", "cost"])
+def test_an_amount_in_another_currency_is_refused_before_anything_is_sent(
+    shop: Shop, name: str
+) -> None:
+    variant = Variant.model_validate({"price": eur("1.00"), name: Money("1.00", "USD")})
     [outcome] = shop.write("product", creation(Product(title="A", variants=(variant,))))
     assert "not in the shop's currency" in outcome.message
     assert shop.sent == []
@@ -101,6 +124,8 @@ def test_a_renamed_option_keeps_its_variants(shop: Shop) -> None:
     shop.update(id_, Product(options=(Option(name="Größe", values=("S", "M", "L")),)))
     live = shop.read(id_)
     assert live.options == (Option(name="Größe", values=("S", "M", "L")),)
+    [renamed] = shop.variables("ProductSet")[0]["input"]["productOptions"]
+    assert renamed["id"].startswith("gid://shopify/ProductOption/")
     assert [each.id for each in live.variants] == [each.id for each in before]
 
 
@@ -111,6 +136,17 @@ def test_a_new_option_needs_a_value_of_every_variant(shop: Shop) -> None:
     assert outcome.status is Status.FAILED
     assert "'Cut' is new" in outcome.message
     assert len(shop.read(id_).variants) == 3
+
+
+def test_an_option_that_moves_is_no_other_one_renamed(shop: Shop) -> None:
+    size, cut = Option(name="Size", values=("S", "M")), Option(name="Cut", values=("a",))
+    variants = tuple(Variant(sku=each, options=(each, "a"), price=eur("1.00")) for each in "SM")
+    [id_] = shop.create(tee(options=(size, cut), variants=variants))
+    before = shop.read(id_)
+    fit = Option(name="Fit", values=("S", "M"))
+    outcome = shop.update(id_, Product(options=(fit, size)))
+    assert "'Fit' is new" in outcome.message
+    assert shop.read(id_) == before
 
 
 def test_a_lost_answer_makes_no_variant_twice() -> None:
@@ -172,6 +208,19 @@ def test_metafields_are_set_apart_and_the_others_stay(shop: Shop) -> None:
     shop.update(id_, Product(metafields=()), "metafields", removed={"metafields": ("kit.one",)})
     [live] = shop.read(id_).metafields
     assert (live.key, live.value, live.type) == ("two", "a\nb", "multi_line_text_field")
+
+
+def test_metafields_keep_the_type_that_is_given_and_none_is_sent_twice(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    number = Metafield(namespace="kit", key="number", value="1", type="number_integer")
+    text = Metafield(namespace="kit", key="text", value="x")
+    assert shop.update(id_, Product(metafields=(number, text)), "metafields").id == id_
+    types = {each.key: each.type for each in shop.read(id_).metafields}
+    assert types == {"number": "number_integer", "text": "single_line_text_field"}
+    shop.sent.clear()
+    wrong = Product(metafields=(number.but(value="one"),))
+    assert shop.update(id_, wrong, "metafields").status is Status.FAILED
+    assert shop.operations == ["MetafieldsSet"]
 
 
 # -- stock
@@ -237,6 +286,14 @@ def test_stock_that_may_be_set_already_is_looked_at_first(shop: Shop) -> None:
     assert shop.operations == ["VariantsById"]
 
 
+def test_stock_that_a_person_set_after_a_lost_answer_stays(shop: Shop) -> None:
+    [held] = stocked(shop, Product(handle="a", title="A"))
+    shop.write("product", change("1", *held, 7, 5))
+    [again] = shop.write("product", change("1", *held, 9, 5), uncertain=frozenset({"1"}))
+    assert (again.status, again.cause) == (Status.FAILED, "conflict")
+    assert shop.read(held[0]).variants[0].inventory[0].available == 7
+
+
 def test_stock_where_an_item_was_never_kept_is_activated(shop: Shop) -> None:
     [(product, variant)] = stocked(shop, Product(handle="a", title="A"))
     stock = (InventoryLevel(location="Warehouse", available=3),)
@@ -277,6 +334,16 @@ def test_a_source_of_two_products_is_taken_in_once(shop: Shop) -> None:
         for each in sent["input"]["files"]
     ]
     assert sources == ["https://shop.example/a.jpg", ""]
+
+
+def test_a_picture_of_another_variant_is_not_given_to_the_only_one(shop: Shop) -> None:
+    small = tee().variants[:1]
+    [id_] = shop.create(tee(variants=small, options=(Option(name="Size", values=("S",)),)))
+    url = "https://shop.example/a.jpg"
+    other = Variant(sku="tee-XL", options=("XL",), media=(url,))
+    outcome = shop.update(id_, Product(media=(Media(url=url),), variants=(other,)), "media")
+    assert "no such variant" in outcome.message
+    assert shop.read(id_).variants[0].media == ()
 
 
 def test_a_new_picture_leaves_the_others(shop: Shop) -> None:
@@ -320,6 +387,24 @@ def test_prices_of_many_products_in_a_market_are_one_call(shop: Shop) -> None:
         assert [v.market_prices[0].price for v in shop.read(id_).variants] == [price.price] * 3
 
 
+def test_prices_whose_answer_is_lost_are_unknown_and_not_sent_one_by_one(shop: Shop) -> None:
+    def lose(request: Request, sandbox: Handler) -> Response:
+        if b"FixedPricesAdd" in bytes(request.body or b""):
+            return Response(status=502, body=b"<html>")
+        return sandbox(request)
+
+    changes = [
+        Change(id=each, action="update", part="prices", record_id=each,
+               desired=swiss(shop.read(each).variants[0].id, "9.00", "12.00"))
+        for each in shop.create(tee("a"), tee("b"))
+    ]  # fmt: skip
+    shop.sent.clear()
+    shop.between = lose
+    outcomes = shop.write("product", *changes)
+    assert {each.status for each in outcomes} == {Status.UNKNOWN}
+    assert {len(each["prices"]) for each in shop.variables("FixedPricesAdd")} == {2}
+
+
 def test_a_market_price_alone_keeps_its_compare_at_price(shop: Shop) -> None:
     [id_] = shop.create(tee())
     variant = shop.read(id_).variants[0].id
@@ -331,6 +416,16 @@ def test_a_market_price_alone_keeps_its_compare_at_price(shop: Shop) -> None:
     both = {"price": Money("9.00", "CHF"), "compare_at_price": Money("12.00", "CHF")}
     shop.update(id_, priced(**both), "prices")
     shop.update(id_, priced(price=Money("8.00", "CHF")), "prices")
+    [live] = shop.read(id_).variants[0].market_prices
+    assert (str(live.price), str(live.compare_at_price)) == ("8.00 CHF", "12.00 CHF")
+
+
+def test_a_plan_without_ids_of_variants_says_nothing_of_their_market_prices(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    variant = shop.read(id_).variants[0].id
+    shop.update(id_, swiss(variant, "9.00", "12.00"), "prices")
+    before = Product(variants=(Variant(sku="tee-S"),))
+    shop.update(id_, swiss(variant, "8.00"), "prices", before=before)
     [live] = shop.read(id_).variants[0].market_prices
     assert (str(live.price), str(live.compare_at_price)) == ("8.00 CHF", "12.00 CHF")
 
