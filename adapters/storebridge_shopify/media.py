@@ -10,7 +10,7 @@ after a lost answer the product is looked at for what came of its sources.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,8 +88,12 @@ class Files:
         made: dict[str, str],
         look: Look,
     ) -> Flow[None]:
-        came = _made_before(change, batch, live, shown)
-        yield from _followed(change, {id: media for media, id in came.values()})
+        came: Mapping[_Keys, tuple[Media, str]] = {}
+        if change.id in batch.uncertain:
+            before = (batch.state or {}).get(change.record_id, ())
+            live = yield from _worked_off(change, before, look)
+            came = _made_before(change, before, live, shown)
+            yield from _followed(change, {id: media for media, id in came.values()})
         known, new = self._split(change, shown, made, came)
         sent = yield from _sent(new)
         if came or any(local_file(media.url) for media in new):
@@ -203,7 +207,7 @@ def _settled(
         OutcomeUnknown: if a look fails.
     """
     for pause in (_SETTLED, 0.0) if new else ():
-        live = yield from looked(look(), change)
+        live = yield from _worked_off(change, before, look)
         if fresh := _came(live, before, new):
             return fresh
         if pause:
@@ -211,13 +215,28 @@ def _settled(
     return []
 
 
+def _worked_off(change: Change[Product], before: Container[str], look: Look) -> Flow[Product]:
+    """Return the product once each new medium has its name, by which its source is known.
+
+    Raises:
+        OutcomeUnknown: if a look fails.
+    """
+    for pause in (*_PAUSES, 0.0):
+        live = yield from looked(look(), change)
+        ids = [each.id for each in live.media if not each.url and each.id not in before]
+        if not ids:
+            break
+        nodes = (yield from looked(call("files", {"ids": ids}), change))["nodes"]
+        if all(node["fileStatus"] == "FAILED" for node in nodes if node):
+            break
+        yield from wait(pause, "Shopify works on pictures")
+    return live
+
+
 def _made_before(
-    change: Change[Product], batch: Batch[Product], live: Product, shown: Sequence[Media]
+    change: Change[Product], before: Container[str], live: Product, shown: Sequence[Media]
 ) -> dict[_Keys, tuple[Media, str]]:
     """Return the media that a lost try has made of sources, by the keys of these."""
-    if change.id not in batch.uncertain:
-        return {}
-    before = (batch.state or {}).get(change.record_id, ())
     rest = [media for media in live.media if media.id not in before]
     there = {media.id for media in live.media}
     found: dict[_Keys, tuple[Media, str]] = {}

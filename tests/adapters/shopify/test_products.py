@@ -190,12 +190,31 @@ def test_a_picture_that_comes_during_an_upload_stays(tmp_path: Path) -> None:
     assert {each.alt for each in shop.read(id_).media} == {"Hers", "Ours"}
 
 
-def test_a_picture_that_comes_before_a_list_is_sent_again_stays() -> None:
+@pytest.mark.parametrize("text", [{"alt": "Ours"}, {}], ids=["named", "plain"])
+def test_a_picture_that_comes_before_a_list_is_sent_again_stays(text: dict[str, str]) -> None:
     shop = added_while(lambda request: sends(request, b"ProductSetMedia"))
-    media = (Media(url="https://shop.example/a.jpg", alt="Ours"),)
+    media = (Media(url="https://shop.example/a.jpg", **text),)
     id_ = shop.ids["product handle:tee"]
     assert shop.update(id_, Product(media=media), "media").status is Status.APPLIED
-    assert {each.alt for each in shop.read(id_).media} == {"Hers", "Ours"}
+    assert {each.alt for each in shop.read(id_).media} == {"Hers", text.get("alt", "")}
+
+
+@pytest.mark.parametrize("way", ["direct", "bulk"])
+def test_a_killed_try_takes_no_picture_of_a_person_for_its_own(way: Any) -> None:
+    """Hers is still being worked off when the run goes on, and has no name yet."""
+    shop = Shop()
+    [id_] = shop.create(tee())
+    shop.person(ADD, id=id_, media=THEIRS)
+    change: Change[Product] = Change(
+        id="1",
+        action="update",
+        part="media",
+        record_id=id_,
+        desired=Product(media=(Media(url="https://shop.example/ours.jpg"),)),
+    )
+    [outcome] = shop.write("product", change, way=way, uncertain=frozenset({"1"}), state={id_: ()})
+    assert outcome.status is Status.APPLIED
+    assert {each.alt for each in shop.read(id_).media} == {"Hers", ""}
 
 
 def test_pictures_that_replace_others_are_the_only_ones(shop: Shop) -> None:
