@@ -65,7 +65,7 @@ def product(change: Change[Product], items: Container[str]) -> Cost:
         return _of("product_delete") + Cost(requests=0, lines=1)
     if change.action == "create":
         lines = Cost(requests=0, lines=1 if change.desired.handle else 0)
-        return _set(len(change.desired.variants)) + lines
+        return _made(change.desired) + lines
     found = Cost(requests=0)
     parts = _core(change, items) if change.part == "core" else _PARTS[change.part](change)
     for each in parts:
@@ -105,6 +105,28 @@ def _alone(parts: Iterable[Cost]) -> Cost:
 
 def _set(variants: int) -> Cost:
     return _of("product_set", {"input": {"variants": [None] * variants}})
+
+
+def _made(desired: Product) -> Cost:
+    """Return what a new product takes: variants beyond 250 values of an option are added to it."""
+    rest = _beyond(desired) if len(desired.variants) > _ROWS else 0
+    found = _set(len(desired.variants) - rest)
+    for start in range(0, rest, _ROWS):
+        found += _of("variants_create", {"variants": [None] * min(_ROWS, rest - start)})
+    return found
+
+
+def _beyond(desired: Product) -> int:
+    """Return how many variants have a value that an input has no room for."""
+    rows = [each.options for each in desired.variants]
+    named = (option.values for option in desired.options)
+    held = [
+        set(list(dict.fromkeys((*values, *used)))[:_ROWS])
+        for values, used in zip(named, zip(*rows, strict=False), strict=False)
+    ]
+    return sum(
+        any(value not in there for value, there in zip(row, held, strict=False)) for row in rows
+    )
 
 
 def _core(change: Change[Product], items: Container[str]) -> Iterator[Cost]:

@@ -15,6 +15,7 @@ from storebridge_shopify.graphql import Doc, call, following
 from storebridge_shopify.search import any_of, term
 
 __all__ = [
+    "SKUS",
     "by_code",
     "by_email",
     "by_handle",
@@ -32,7 +33,7 @@ __all__ = [
 #: As many handles, addresses or codes are looked up in one request.
 _AT_ONCE = 25
 #: As many SKUs are searched for in one request.
-_SKUS = 50
+SKUS = 50
 _GID = re.compile(r"gid://shopify/(\w+)/[0-9]+", re.ASCII)
 #: A whole number with its country (E.164); Shopify keeps no other.
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
@@ -178,8 +179,8 @@ def variants_of(skus: Iterable[str]) -> Flow[dict[str, str]]:
 def _variants(skus: Iterable[str]) -> Flow[list[Doc]]:
     found: list[Doc] = []
     wanted = list(dict.fromkeys(form for sku in skus for form in _forms(sku)))
-    for start in range(0, len(wanted), _SKUS):
-        piece = wanted[start : start + _SKUS]
+    for start in range(0, len(wanted), SKUS):
+        piece = wanted[start : start + SKUS]
         query = any_of(term("sku", sku) for sku in piece)
         after: str | None = None
         while True:

@@ -19,7 +19,7 @@ from storebridge.models import Order
 from storebridge_shopify import fields, parcels, people
 from storebridge_shopify.bulk_shapes import ORDERS
 from storebridge_shopify.graphql import Doc, call, check, document, following, id_of
-from storebridge_shopify.lookup import by_email, by_mark, values, variants_of
+from storebridge_shopify.lookup import SKUS, by_email, by_mark, values, variants_of
 from storebridge_shopify.metafields import write_metafields
 from storebridge_shopify.nested import NestedRecords
 from storebridge_shopify.order_reading import order
@@ -369,7 +369,7 @@ def _calls(
         yield "order_delete", {}, 1
     elif change.action == "create":
         skus = {line.sku for line in desired.line_items if line.sku}
-        yield "variants_by_sku", {"first": 250}, ceil(len(skus) / 20)
+        yield "variants_by_sku", {"first": 250}, ceil(len(skus) / SKUS)
         yield "customers_by_email", {f"w{n}": n == 0 for n in range(25)}, 1 if desired.email else 0
         yield "order_create", {}, 1
     elif change.part == "metafields":

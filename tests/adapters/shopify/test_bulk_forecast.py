@@ -118,6 +118,22 @@ def test_a_listing_takes_what_was_forecast(shop: Shop, meter: Meter) -> None:
     assert (cost.points, cost.lines) == (550, 50)
 
 
+@pytest.mark.parametrize("sizes", [250, 251, 501])
+def test_options_of_many_values_take_what_was_forecast(
+    shop: Shop, meter: Meter, sizes: int
+) -> None:
+    values = tuple(f"{n} cm" for n in range(sizes))
+    product = Product(
+        handle="belt",
+        title="Belt",
+        options=(Option(name="Size", values=values),),
+        variants=tuple(Variant(options=(each,), price=eur("9.00")) for each in values),
+    )
+    cost, spent = directly(shop, meter, [creation(product)])
+    close(cost, spent, within=0.2)
+    assert cost.requests == 1 + math.ceil((sizes - 250) / 250)
+
+
 STOCK = (InventoryLevel(location="Shop", available=7),)
 UPDATES: dict[str, tuple[str, Callable[[Product], Product]]] = {
     "prices": ("core", lambda live: _variants(live, price=eur("20.00"))),
