@@ -171,6 +171,7 @@ def _extras(doc: Doc, combines: list[str], currency: str) -> Iterator[tuple[str,
             yield "variants", _variants(items)
             if items["__typename"] != "AllDiscountItems" and not _named(items):
                 yield "items", items["__typename"]
+    yield from _purchases(doc)
     yield "uses_per_order", doc.get("usesPerOrderLimit")
     if highest := doc.get("maximumShippingPrice"):
         yield "maximum_shipping_price", str(_money(highest))
@@ -179,6 +180,15 @@ def _extras(doc: Doc, combines: list[str], currency: str) -> Iterator[tuple[str,
     yield "countries", [*place.get("countries", ()), *rest]
     if app := doc.get("appDiscountType"):
         yield "app", {"title": app["title"], "function": app["functionId"]}
+
+
+def _purchases(doc: Doc) -> Iterator[tuple[str, Any]]:
+    """Yield that subscriptions get it, and for how many payments; none for usual purchases only."""
+    flags = doc.get("customerGets", doc)
+    if flags.get("appliesOnSubscription"):
+        yield "purchases", "all" if flags["appliesOnOneTimePurchase"] else "subscriptions"
+        # One without codes always has a limit: another type, and so another name in the document.
+        yield "recurring_cycles", doc.get("recurringCycleLimit", doc.get("alwaysCycleLimit"))
 
 
 def _whole(kind: str) -> Mapping[str, str]:

@@ -31,8 +31,12 @@ _VALUE = frozenset({"percentage", "amount", "each_item"})
 _MINIMUM = frozenset({"minimum_subtotal", "minimum_quantity"})
 #: What of `platform_fields` limits free shipping.
 _OF_SHIPPING = frozenset({"countries", "maximum_shipping_price"})
+#: What of `platform_fields` says which purchases get it, and of subscriptions how many payments.
+_OF_SUBSCRIPTIONS = ("purchases", "recurring_cycles")
+_PURCHASES = ("subscriptions", "all")
+_FLAGS = ("appliesOnOneTimePurchase", "appliesOnSubscription")
 #: What of `platform_fields` is written.
-EXTRAS = frozenset({"tags", "combines_with", "variants"}) | _OF_SHIPPING
+EXTRAS = frozenset({"tags", "combines_with", "variants", *_OF_SUBSCRIPTIONS}) | _OF_SHIPPING
 #: What makes a discount one for some only, or of another type, and has no call here: without it
 #: anybody would get it.
 LIMITS = frozenset({"app", "buyers", "buys", "gets", "items", "type", "uses_per_order"})
@@ -52,6 +56,9 @@ def unheld(desired: Discount) -> dict[str, str]:
     for name in sorted(LIMITS & {name for name, value in extras.items() if value}):
         path = f"platform_fields.{reading.NAMESPACE}.{name}"
         found[path] = "the adapter can't write it, and without it others would get the discount"
+    if (purchases := extras.get("purchases")) and purchases not in _PURCHASES:
+        path = f"platform_fields.{reading.NAMESPACE}.purchases"
+        found[path] = f"{purchases!r} is neither {' nor '.join(_PURCHASES)}"
     if "codes" in given and not desired.codes:
         found["codes"] = "the adapter makes no discounts without a code"
     if "status" in given and desired.status not in ("", "active"):
@@ -125,7 +132,7 @@ def inputs(
         body["usageLimit"] = desired.usage_limit or None
     if "usage_limit_per_customer" in given:
         body["appliesOncePerCustomer"] = desired.usage_limit_per_customer == 1
-    body |= _combines(desired, live)
+    body |= _combines(desired, live) | _cycles(desired)
     if _MINIMUM & given:
         body["minimumRequirement"] = _minimum(desired, live, facts)
     body |= yield from _gets(desired, live, batch, facts)
@@ -191,8 +198,8 @@ def _gets(
 ) -> Flow[dict[str, Any]]:
     """Return what it takes off, and of which products."""
     if desired.free_shipping if live is None else _ships(live):
-        return {}
-    gets: dict[str, Any] = {}
+        return _purchases(desired)
+    gets: dict[str, Any] = _purchases(desired)
     told = desired.percentage is not None or desired.amount is not None
     if _VALUE & desired.given and (live is None or told):
         gets["value"] = _value(desired, live, facts)
@@ -204,7 +211,28 @@ def _gets(
     named = {"products", "collections"} & desired.given or "variants" in extras_of(desired)
     if live is None or named:
         gets["items"] = yield from _items(desired, live, batch)
+    if gets and live is not None:  # what isn't given stays, whatever a part of it does
+        held = live["discount"]["customerGets"]
+        gets = {**{name: held[name] for name in _FLAGS if held["appliesOnSubscription"]}, **gets}
     return {"customerGets": gets} if gets else {}
+
+
+def _purchases(desired: Discount) -> dict[str, Any]:
+    """Return whether purchases of one time and subscriptions get it, where that is given."""
+    extras = extras_of(desired)
+    if "purchases" not in extras:
+        return {}
+    return {
+        "appliesOnOneTimePurchase": extras["purchases"] != "subscriptions",
+        "appliesOnSubscription": bool(extras["purchases"]),
+    }
+
+
+def _cycles(desired: Discount) -> dict[str, Any]:
+    """Return for how many payments of a subscription it counts; 0 is for all."""
+    extras = extras_of(desired)
+    given = "recurring_cycles" in extras
+    return {"recurringCycleLimit": extras["recurring_cycles"] or 0} if given else {}
 
 
 def _shipping(desired: Discount, live: Doc | None, facts: Facts) -> dict[str, Any]:

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from storebridge_shopify.sandbox_discounts import EMPTY, code_node, code_row, index
+from storebridge_shopify.sandbox_discounts import EMPTY, FLAGS, code_node, code_row, index
 from storebridge_shopify.sandbox_fields import Info, Refused, field, job, mutation, user_error
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 from storebridge_shopify.sandbox_writing import number, tags_of
 
 __all__: list[str] = []
+
+#: What an input says as it is kept; the flags are of free shipping, others have them elsewhere.
+_PLAIN = ("title", "startsAt", "endsAt", "usageLimit", "appliesOncePerCustomer",
+          "recurringCycleLimit", *FLAGS)  # fmt: skip
 
 
 class _Input:
@@ -28,7 +32,7 @@ class _Input:
     def applied(self, doc: Doc) -> Doc:
         """Return a discount with what the input gives."""
         found, given = dict(doc), self.given
-        for name in ("title", "startsAt", "endsAt", "usageLimit", "appliesOncePerCustomer"):
+        for name in _PLAIN:
             if name in given:
                 found[name] = given[name]
         for name in ("title", "startsAt"):
@@ -91,7 +95,7 @@ class _Input:
         """Return what the input takes off, and of what."""
         gets = self.given.get("customerGets") or {}
         value, items = gets.get("value"), gets.get("items")
-        found: Doc = {}
+        found: Doc = {name: gets[name] for name in FLAGS if gets.get(name) is not None}
         if value:
             found["value"] = self._value(value)
         if items:

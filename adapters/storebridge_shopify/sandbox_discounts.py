@@ -19,7 +19,7 @@ from storebridge_shopify.sandbox_products import currency, money
 from storebridge_shopify.sandbox_search import Listing
 from storebridge_shopify.sandbox_state import Doc, State, gid, split
 
-__all__ = ["EMPTY", "code_node", "code_row", "index", "promote"]
+__all__ = ["EMPTY", "FLAGS", "code_node", "code_row", "index", "promote"]
 
 Resolver = Callable[..., Any]
 
@@ -28,10 +28,13 @@ EMPTY: Doc = {
     "codes": [], "value": {}, "products": [], "variants": [], "collections": [], "minimum": {},
     "customers": [], "segments": [], "tags": [], "usesPerOrderLimit": None, "highest": None,
     "countries": [], "restOfWorld": False, "buys": {}, "app": None, "hasTimelineComment": False,
-    "recurringCycleLimit": None, "shortSummary": "",
+    "recurringCycleLimit": 1, "shortSummary": "",
+    "appliesOnOneTimePurchase": True, "appliesOnSubscription": False,
     "combinesWith": {"orderDiscounts": False, "productDiscounts": False,
                      "shippingDiscounts": False},
 }  # fmt: skip
+#: Which purchases get a discount.
+FLAGS = ("appliesOnOneTimePurchase", "appliesOnSubscription")
 _TYPES = ("DiscountCodeBasic", "DiscountCodeBxgy", "DiscountCodeFreeShipping", "DiscountCodeApp",
           "DiscountAutomaticBasic", "DiscountAutomaticBxgy", "DiscountAutomaticFreeShipping",
           "DiscountAutomaticApp")  # fmt: skip
@@ -177,8 +180,7 @@ def _gets(doc: Doc, info: Info) -> Doc:
         effect = _effect(quantity["effect"], info)
         value = {"__typename": "DiscountOnQuantity", "effect": effect,
                  "quantity": {"quantity": str(quantity["quantity"])}}  # fmt: skip
-    return {"value": value, "items": _items(doc), "appliesOnOneTimePurchase": True,
-            "appliesOnSubscription": False}  # fmt: skip
+    return {"value": value, "items": _items(doc), **{name: doc[name] for name in FLAGS}}
 
 
 @_each("customerBuys")

@@ -485,3 +485,38 @@ def test_without_the_scope_of_customers_their_addresses_arent_asked_for() -> Non
     shop.sandbox.switch(scopes=["read_products"])
     shop.engine.run(shop.adapter.info())
     assert "read_discounts" in str(shop.adapter.kinds()["discount"])
+
+
+@pytest.mark.parametrize("shipping", [False, True], ids=["off", "shipping"])
+def test_who_pays_by_subscription_is_kept_and_changed(shipping: bool) -> None:
+    shop = Shop()
+    value = {"free_shipping": True} if shipping else {"percentage": Decimal(10)}
+    extras = {"purchases": "subscriptions", "recurring_cycles": 3}
+    made = Discount.model_validate(
+        {"codes": ("SUB",), **value, "platform_fields": {"shopify": extras}}
+    )
+    [id_] = shop.create(made)
+    assert shop.read(id_, "discount").platform_fields == {"shopify": extras}
+    wider = {"purchases": "all", "recurring_cycles": 0}
+    shop.update(id_, Discount(platform_fields={"shopify": wider}))
+    assert shop.read(id_, "discount").platform_fields == {"shopify": {"purchases": "all"}}
+    shop.update(id_, Discount(platform_fields={"shopify": {"purchases": ""}}))
+    assert shop.read(id_, "discount").platform_fields == {}
+
+
+def test_another_value_leaves_a_discount_to_subscriptions() -> None:
+    """Shopify doesn't say what becomes of the flags where a part of `customerGets` is sent."""
+    shop = Shop()
+    extras = {"shopify": {"purchases": "subscriptions"}}
+    [id_] = shop.create(Discount(codes=("SUB",), percentage=Decimal(10), platform_fields=extras))
+    shop.update(id_, Discount(percentage=Decimal(20)))
+    [sent] = shop.variables("DiscountCodeUpdate")
+    gets = next(iter(each["customerGets"] for each in sent.values() if isinstance(each, dict)))
+    assert (gets["appliesOnSubscription"], gets["appliesOnOneTimePurchase"]) == (True, False)
+
+
+def test_a_word_for_purchases_that_shopify_lacks_is_told() -> None:
+    shop = Shop()
+    wrong = Discount(codes=("A",), platform_fields={"shopify": {"purchases": "some"}})
+    [fit] = shop.adapter.records("discount").check(wrong)
+    assert fit.message == "'some' is neither subscriptions nor all"
