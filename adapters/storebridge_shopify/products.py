@@ -37,7 +37,7 @@ from storebridge_shopify.lookup import (
 from storebridge_shopify.matching import keeps_shape, named
 from storebridge_shopify.media import Files
 from storebridge_shopify.metafields import write_metafields
-from storebridge_shopify.records import ShopifyRecords, applied, mutate, removal
+from storebridge_shopify.records import ShopifyRecords, applied, mutate, removal, settled
 from storebridge_shopify.reshaping import reshape
 from storebridge_shopify.search import both, since, term
 from storebridge_shopify.setting import begun, followed, set_product
@@ -188,6 +188,7 @@ class ProductRecords(ShopifyRecords[Product]):
             lines = ProductLines(self, batch, facts, levels)
             yield from lines.prepare()
             left = yield from Jobs(batch, lines.of, tell, lines.look, lines.shown, steps).run()
+        yield from settled(replace(batch, changes=tuple(left)))
         for change in left:
             yield from tell([(yield from self._outcome(change, batch, facts, levels, steps))])
         failures = yield from levels.write()

@@ -40,6 +40,7 @@ __all__ = [
     "looked",
     "mutate",
     "removal",
+    "settled",
 ]
 
 R = TypeVar("R", bound=Record)
@@ -140,6 +141,7 @@ class ShopifyRecords(Records[R]):
     def write(self, batch: Batch[R]) -> Flow[None]:
         """Make the changes one after the other, each with its outcome."""
         facts = yield from self.shop.known()
+        yield from settled(batch)
         for change in batch.changes:
             yield from report([(yield from self.outcome(change, batch, facts))])
 
@@ -201,21 +203,22 @@ class ShopifyRecords(Records[R]):
     def create(self, change: Change[R], batch: Batch[R], facts: Facts) -> Flow[str]:
         """Create a record, once: whatever may have been sent is looked for first.
 
-        What Shopify would make twice is never sent again after a lost answer.
+        What Shopify would make twice is never sent again after a lost answer. What a killed run may
+        have sent is done by now: the batch has been `settled`.
 
         Raises:
             OutcomeUnknown: if the answer was lost twice, or what was found can't be told from
                 another record.
         """
         lost: OutcomeUnknown | None = None
-        sent = change.id in batch.uncertain
+        sent, pauses = change.id in batch.uncertain, tuple[float, ...]()
         for _ in range(2):
-            if sent and (found := (yield from self._made(change, (_SETTLED,)))):
+            if sent and (found := (yield from self._made(change, pauses))):
                 return found
             try:
                 return (yield from self.make(change, batch, facts))
             except OutcomeUnknown as error:
-                lost, sent = error, True
+                lost, sent, pauses = error, True, (_SETTLED,)
                 if not self.enforced:
                     break
             except Conflict as error:
@@ -265,6 +268,13 @@ def _metafields(record: Record, path: str) -> Iterator[Metafield]:
     above, _, name = path.rpartition(".")
     for each in getattr(record, above) if above else (record,):
         yield from getattr(each, name)
+
+
+def settled(batch: Batch[Any]) -> Flow[None]:
+    """Wait, once for all, until the creates that a killed run may have sent have come or not."""
+    creates = (change.id for change in batch.changes if change.action == "create")
+    if not batch.uncertain.isdisjoint(creates):
+        yield from wait(_SETTLED, "what was sent before the run ended")
 
 
 def applied(change: Change[Any], record_id: str) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -141,3 +142,38 @@ def test_a_key_that_another_takes_meanwhile_is_unknown_and_not_adopted() -> None
     [outcome] = shop.write("product", creation(tee()))
     assert outcome.status is Status.UNKNOWN
     assert [each["title"] for each in shop.sandbox.all("Product")] == ["Theirs"]
+
+
+BATCHES: dict[str, Callable[[int], Record]] = {
+    "Product": lambda n: tee(f"tee-{n}"),
+    "Customer": lambda n: Customer(email=f"p{n}@shop.example"),
+    "Order": lambda n: order().but(number=f"#{900 + n}"),
+}
+
+
+@pytest.mark.parametrize("type_", BATCHES)
+def test_a_killed_batch_waits_once_for_all_that_it_may_have_sent(type_: str) -> None:
+    """Half of it was sent, and one of its requests is done only now."""
+    shop, wanted = Shop(), [BATCHES[type_](n) for n in range(20)]
+    late = [_sent_for(wanted[9])]
+    shop.create(*wanted[:9])
+    began = shop.clock.time()
+
+    def comes_late(request: Request, sandbox: Handler) -> Response:
+        if late and shop.clock.time() >= began + 4:
+            sandbox(replace(request, body=json.dumps(late.pop()).encode()))
+        return sandbox(request)
+
+    shop.between = comes_late
+    batch = [replace(creation(each), id=str(n)) for n, each in enumerate(wanted)]
+    outcomes = shop.write(batch[0].desired.kind, *batch, uncertain=frozenset(c.id for c in batch))
+    assert {each.status for each in outcomes} == {Status.APPLIED}
+    assert shop.clock.time() - began < 10
+    assert (shop.sandbox.count(type_), late) == (20, [])
+
+
+def _sent_for(record: Record) -> dict[str, object]:
+    """Return the request that makes a record."""
+    other = Shop()
+    other.write(record.kind, creation(record))
+    return next(each for each in other.sent if operation(each) in KINDS)
