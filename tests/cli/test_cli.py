@@ -573,7 +573,16 @@ def test_a_reader_that_goes_away_is_no_trouble(cli: Cli, options: list[str]) -> 
     ],
 )
 def test_an_element_is_shown_by_what_it_says(value: Any, path: str, shown: str) -> None:
-    assert plans._value(value, path) == shown
+    assert plans._text(value, path) == shown
+
+
+def test_long_texts_are_shown_where_they_differ(cli: Cli, shop: Store) -> None:
+    shop.products.create(TEE.but(description_html="<p>Soft cotton, " + 80 * "x" + "red</p>"))
+    text = "<p>Soft cotton, " + 80 * "x" + "blue</p>"
+    Path("new.csv").write_text(f'handle,description_html\ntee,"{text}"\n', encoding="utf-8")
+    cli("plan", "new.csv", "--to", URL, "-o", "new.plan")
+    out = cli("show", "new.plan", state=False)
+    assert f"...{20 * 'x'}red</p> -> ...{20 * 'x'}blue</p>" in out
 
 
 def test_pull_counts_what_the_file_has(cli: Cli, shop: Store) -> None:

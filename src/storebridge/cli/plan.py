@@ -45,6 +45,8 @@ CHANGES_FOUND = 6
 _SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _MOST_FIELDS = 12
 _WIDTH = 60
+#: What is shown of a long text before the place where it differs.
+_BEFORE = 20
 
 
 def plan(
@@ -212,10 +214,11 @@ def _show_change(change: PlannedChange) -> None:
     say((f"{sign} {change.kind} {change.label}", style), part, (_row(change.origin), "dim"))
     for path, before, after in change.fields[:_MOST_FIELDS]:
         if change.action == "create":
-            say(f"    {path}: ", (_value(after, path), "green"))
+            say(f"    {path}: ", (_cut(_text(after, path)), "green"))
         elif change.action == "update":
-            was, now = _value(before, path), _value(after, path)
-            say(f"    {path}: ", (was, "red"), " -> ", (now, "green"))
+            was, now = _text(before, path), _text(after, path)
+            start = _start(was, now)
+            say(f"    {path}: ", (_cut(was, start), "red"), " -> ", (_cut(now, start), "green"))
     if len(change.fields) > _MOST_FIELDS and change.action != "delete":
         say(f"    ... and {len(change.fields) - _MOST_FIELDS} more fields")
     for reason in change.reasons:
@@ -227,8 +230,21 @@ def _show_change(change: PlannedChange) -> None:
 _UNDO = {"none": "not at all", "partly": "in part only"}
 
 
-def _value(value: Any, path: str) -> str:
-    """Return a value in a line: texts as they are, elements by their names, shortened."""
+def _start(was: str, now: str) -> int:
+    """Return where to begin two texts so that what differs is to be seen; 0 where it is anyway."""
+    least = min(len(was), len(now))
+    same = next((n for n in range(least) if was[n] != now[n]), least)
+    return same - _BEFORE if same > _WIDTH - _BEFORE else 0
+
+
+def _cut(text: str, start: int = 0) -> str:
+    """Return a text as far as a line has room for it."""
+    text = f"...{text[start:]}" if start else text
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+
+
+def _text(value: Any, path: str) -> str:
+    """Return a value in a line: texts as they are, elements by their names."""
     if value is None or value in ("", [], {}):
         return "nothing"
     value = said(value, path)
@@ -237,8 +253,7 @@ def _value(value: Any, path: str) -> str:
         text = count + ", ".join(map(_name, value))
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = clean(text)
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+    return clean(text)
 
 
 def _name(element: Any) -> str:
