@@ -25,7 +25,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -65,6 +65,8 @@ LOCAL = frozenset({"local", "sandbox"})
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 _URL = re.compile(r"(?P<platform>[a-z][a-z0-9_]+)(?:\+|:)(?P<rest>.*)", re.ASCII | re.DOTALL)
+#: How the credentials of platforms begin: consumer keys of WooCommerce, tokens of Shopify.
+_CREDENTIAL = re.compile(r"(ck|cs)_\w{8,}|shp[a-z]{2}_\w+", re.ASCII)
 _SECRET_WORDS = frozenset({"token", "secret", "password", "passwd", "key", "credential"})
 
 
@@ -369,6 +371,7 @@ def _parsed(url: str) -> re.Match[str]:
 
 
 def _check_url(url: str, where: str) -> None:
+    _check_bare(url, where)
     if not _URL.fullmatch(url):
         raise ConfigError(
             f"{where}{url!r} is no store's URL; write one like local:shop.db, sandbox:template, "
@@ -381,12 +384,22 @@ def _check_url(url: str, where: str) -> None:
             f"{where}{url!r} doesn't say which platform it is: write woocommerce+https://... or "
             f"shopify://..., so perhaps {platform}{url.partition(':')[2]}"
         )
+
+
+def _check_bare(url: str, where: str) -> None:
+    """Refuse a URL with credentials in it, and say none of it again."""
+    remedy = f"give it as a setting, in {SECRETS} or the environment"
     authority = url.partition("//")[2].partition("/")[0]
     if "@" in authority:
         raise ConfigError(
             f"{where}a store's URL holds no user and no password; take out what is before the @ "
-            f"and give it as a setting, in {SECRETS} or the environment."
+            f"and {remedy}."
         )
+    for name, value in parse_qsl(url.partition("?")[2]):
+        if is_secret(name) or _CREDENTIAL.match(value):
+            raise ConfigError(
+                f"{where}a store's URL holds no credentials; take out {name!r} and {remedy}."
+            )
 
 
 def _looked_up(config: StoreConfig, setting: str, secret: bool) -> str | None:

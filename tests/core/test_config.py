@@ -183,6 +183,29 @@ def test_what_means_no_store_is_an_error(text: str) -> None:
         config.resolve(text)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "woocommerce+https://shop.example?consumer_key=ck_canary",
+        "woocommerce+https://shop.example/?x=1&y=cs_canary0123",
+        "shopify://a.myshopify.com?token=canary",
+        "shopify://a.myshopify.com?t=shpat_canary",
+        "woocommerce+https://ann:canary@shop.example",
+        "https://ann:canary@shop.example",
+    ],
+)
+def test_credentials_in_a_url_are_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"holds no .* as a setting, in secrets.toml") as raised:
+        config.resolve(url)
+    assert "canary" not in str(raised.value)
+    with pytest.raises(ConfigError, match="holds no"):
+        config.add("acme", url)
+
+
+def test_a_word_of_a_url_that_only_looks_like_one_is_let_through() -> None:
+    assert one("sandbox:woocommerce?locale=cs_CZ").rest.endswith("cs_CZ")
+
+
 @pytest.mark.parametrize("key", ["token", "api_key", "consumer_secret", "password"])
 def test_a_secret_in_the_shared_file_is_refused_and_not_shown(project: Write, key: str) -> None:
     project(f'{ACME}{key} = "{CANARY}"\n')
