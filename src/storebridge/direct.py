@@ -365,7 +365,10 @@ class Chunk:
             record = outcome.record or live.get(outcome.id)
             self.ledger.note(change.desired, outcome, record)
             if outcome.status in _FINAL and change.action != "delete":
-                compared = self._compared(change, outcome, record and (outcome.shown or record))
+                shown = outcome.shown if record else None
+                if shown:  # it is all that was written; other fields only name the record
+                    change = _given_by(shown, change)
+                compared = self._compared(change, outcome, shown or record)
                 outcome = replace(compared, record=record)
             item.outcome = _worse(item.outcome, outcome)
 
@@ -430,6 +433,12 @@ class Chunk:
 
 def _kind(name: str) -> str:
     return name.partition(":")[0]
+
+
+def _given_by(shown: Record, change: Change[Any]) -> Change[Any]:
+    """Return a change of no more fields than are shown."""
+    others = change.desired.given - shown.given
+    return replace(change, desired=change.desired.without(*others))
 
 
 def _worse(first: Outcome | None, second: Outcome) -> Outcome:

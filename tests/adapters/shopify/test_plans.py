@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,8 @@ from tests.adapters.shopify.shop import tee
 
 import storebridge
 from storebridge.engine import HandlerTransport
-from storebridge.flow import Status
-from storebridge.models import MarketPrice, Money, Product, Variant
+from storebridge.flow import Response, Status
+from storebridge.models import MarketPrice, Metafield, Money, Product, Variant
 from storebridge.store import Store
 from storebridge.store.base import Opening
 from storebridge.testing import VirtualClock
@@ -81,3 +83,43 @@ def test_market_prices_are_verified_while_searches_lag(tmp_path: Path) -> None:
         assert outcome.status is Status.APPLIED, outcome
         assert isinstance(outcome.record, Product)
         assert outcome.record.title == "Tee"
+
+
+def virtual(folder: Path, answer: Callable[[Response], Response] = lambda said: said) -> Store:
+    """Return a store on a clock of its own; its answers go through a function."""
+    clock = VirtualClock()
+    sandbox = create(None, clock=clock.time)
+    transport = HandlerTransport(lambda request: answer(sandbox(request)))
+    opening = Opening(state=folder / "state", clock=clock, transport=transport)
+    return Store(ShopifyAdapter(ShopifySettings(**settings())), opening)
+
+
+FRANC = (MarketPrice(market="switzerland", price=Money("9.00", "CHF")),)
+PRICED = (Variant(sku="A", price=Money("10", "EUR"), market_prices=FRANC),)
+
+
+@pytest.mark.parametrize("call", ["create", "upsert", "create_many"])
+def test_market_prices_and_what_comes_after_them_are_written_directly_too(
+    tmp_path: Path, call: str
+) -> None:
+    note = Metafield(namespace="kit", key="note", value="Soft", type="single_line_text_field")
+    product = Product(handle="a", title="A", metafields=(note,), variants=PRICED)
+    with virtual(tmp_path) as store:
+        if call == "create_many":
+            [outcome] = store.products.create_many([product])
+        else:
+            outcome = getattr(store.products, call)(product)
+        assert outcome.status is Status.APPLIED, outcome
+        live = store.products.get(outcome.id)
+    assert live.metafields == (note,)
+    assert [each.price for each in live.variants[0].market_prices] == [Money("9", "CHF")]
+
+
+def test_a_market_price_that_came_otherwise_is_told(tmp_path: Path) -> None:
+    def dearer(answer: Response) -> Response:
+        return replace(answer, body=answer.body.replace(b'"9.00"', b'"9.50"'))
+
+    with virtual(tmp_path, dearer) as store:
+        outcome = store.products.create(Product(handle="a", title="A", variants=PRICED))
+    assert outcome.status is Status.FAILED
+    assert "market_prices" in outcome.message
