@@ -5,14 +5,15 @@ A rule of metafields names their definition: "product_metafield_definition:custo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 
 from storebridge.errors import Rejected
 from storebridge.flow import Flow
 from storebridge.models import Rule
 from storebridge_shopify.graphql import Doc, drained
 
-__all__ = ["definitions", "rule", "rule_input"]
+__all__ = ["definitions", "rule", "rule_input", "unheld"]
 
 #: What a rule looks at, ours to theirs; other columns are the platform's own words.
 _COLUMNS = {
@@ -27,6 +28,12 @@ _COLUMNS = {
     "variant_title": "VARIANT_TITLE",
 }
 _FIELDS = {theirs: ours for ours, theirs in _COLUMNS.items()}
+#: What is compared as a number, and how fields are compared with values (schema).
+_NUMBERS = frozenset({"price", "compare_at_price", "weight", "inventory"})
+_RELATIONS = frozenset(
+    {"EQUALS", "NOT_EQUALS", "GREATER_THAN", "LESS_THAN", "STARTS_WITH", "ENDS_WITH"}
+    | {"CONTAINS", "NOT_CONTAINS", "IS_SET", "IS_NOT_SET"}
+)
 #: Whose metafields the rules of a column look at.
 _OWNERS = {
     "product_metafield_definition": "PRODUCT",
@@ -40,6 +47,25 @@ def rule(doc: Doc) -> Rule:
     if named := (doc["conditionObject"] or {}).get("metafieldDefinition"):
         column = f"{column}:{named['namespace']}.{named['key']}"
     return Rule(field=column, relation=doc["relation"].lower(), value=doc["condition"])
+
+
+def unheld(rules: Sequence[Rule]) -> Iterator[str]:
+    """Yield what Shopify can't hold of rules: other relations, and what is to be a number."""
+    for each in rules:
+        if each.relation.upper() not in _RELATIONS:
+            words = ", ".join(sorted(map(str.lower, _RELATIONS)))
+            yield f"Shopify has no relation {each.relation!r}, but {words}"
+        elif "set" in each.relation.lower().split("_"):
+            continue
+        elif each.field.removeprefix("variant_") in _NUMBERS and not _is_number(each.value):
+            yield f"{each.field} is compared with a number, not with {each.value!r}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def rule_input(desired: Rule, known: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from storebridge.wire import local_file
 from storebridge_shopify import fields, forecast, reading, translations
 from storebridge_shopify.bulk_shapes import COLLECTIONS
 from storebridge_shopify.channels import publish
-from storebridge_shopify.collection_rules import definitions, rule, rule_input
+from storebridge_shopify.collection_rules import definitions, rule, rule_input, unheld
 from storebridge_shopify.graphql import Doc, call, document, following, id_of
 from storebridge_shopify.lookup import by_handle, handle_form, ids_of, products_of, values
 from storebridge_shopify.metafields import write_metafields
@@ -260,6 +260,8 @@ class CollectionRecords(ShopifyRecords[Collection]):
         if record.sort_order and record.sort_order not in _ORDERS:
             message = f"Shopify has no order {record.sort_order!r}"
             yield Fit("collection", record.label, "sort_order", message, "CollectionSortOrder")
+        for message in unheld(record.rules):
+            yield Fit("collection", record.label, "rules", message, "CollectionRuleRelation")
         if record.rules and record.products:
             message = "a collection with rules fills itself"
             yield Fit("collection", record.label, "products", message)

@@ -120,6 +120,18 @@ def _same(value: str, wanted: str) -> bool:
         return value == wanted
 
 
+def _is_size(rule: Doc) -> bool:
+    """Return whether a rule compares a number with a number."""
+    try:
+        return rule["column"] in _NUMBERS and Decimal(rule["condition"]).is_finite()
+    except ArithmeticError:
+        return False
+
+
+_SIZES = ("GREATER_THAN", "LESS_THAN")
+_NUMBERS = ("VARIANT_PRICE", "VARIANT_COMPARE_AT_PRICE", "VARIANT_WEIGHT", "VARIANT_INVENTORY")
+
+
 def _column(state: State, product: Doc, column: str) -> list[Any]:
     own = {"TITLE": "title", "TYPE": "productType", "VENDOR": "vendor"}
     if column in own:
@@ -234,6 +246,16 @@ def _update(state: State, input: Doc) -> Doc:
     return {"collection": doc, "job": job(state) if input.get("ruleSet") else None}
 
 
+def _check_rule(rule: Doc) -> None:
+    text = ""
+    if rule["column"].endswith("_METAFIELD_DEFINITION") and not rule.get("conditionObjectId"):
+        text = "Rules must have a condition object"
+    if rule["relation"] in _SIZES and not _is_size(rule):
+        text = "Condition is not a number"  # the words aren't recorded
+    if text:
+        raise Refused(user_error(["ruleSet", "rules"], text))
+
+
 def _apply(state: State, doc: Doc, given: Doc) -> None:
     if len(given.get("title") or "") > 255:
         raise Refused(user_error(["title"], "Title is too long (maximum is 255 characters)"))
@@ -248,11 +270,7 @@ def _apply(state: State, doc: Doc, given: Doc) -> None:
         if not given["ruleSet"].get("rules"):
             raise Refused(user_error(["ruleSet", "rules"], "Rules cannot be an empty set"))
         for rule in given["ruleSet"]["rules"]:
-            if rule["column"].endswith("_METAFIELD_DEFINITION") and not rule.get(
-                "conditionObjectId"
-            ):
-                text = "Rules must have a condition object"
-                raise Refused(user_error(["ruleSet", "rules"], text))
+            _check_rule(rule)
         doc["ruleSet"] = given["ruleSet"]
     if given.get("handle") or not doc["handle"]:
         doc["handle"] = _handle(state, doc, given.get("handle"))

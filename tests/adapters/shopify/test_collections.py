@@ -227,3 +227,37 @@ def test_rules_by_metafields_keep_their_definition(owner: str) -> None:
     shop.update(other, Collection(match_all=False))
     live = shop.read(other, "collection")
     assert (live.rules, live.match_all) == (rules, False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (("price", "greater_than", "abc"), "price is compared with a number, not with 'abc'"),
+        (("variant_price", "less_than", "NaN"), "variant_price is compared with a number"),
+        (("tag", "is", "sale"), "Shopify has no relation 'is', but contains, ends_with"),
+    ],
+)
+def test_a_rule_that_shopify_lacks_is_told_and_refused(
+    rule: tuple[str, str, str], message: str
+) -> None:
+    shop = Shop()
+    field, relation, value = rule
+    rules = (Rule(field=field, relation=relation, value=value),)
+    collection = Collection(handle="smart", title="Smart", rules=rules)
+    [fit] = shop.adapter.records("collection").check(collection)
+    assert fit.message.startswith(message)
+    [outcome] = shop.write("collection", creation(collection))
+    assert outcome.status is Status.FAILED
+    assert shop.sandbox.count("Collection") == 0
+
+
+def test_rules_of_numbers_and_of_what_is_set_are_held() -> None:
+    shop = Shop()
+    rules = (
+        Rule(field="price", relation="greater_than", value="9.5"),
+        Rule(field="compare_at_price", relation="is_set", value=""),
+    )
+    collection = Collection(handle="smart", title="Smart", rules=rules)
+    assert not list(shop.adapter.records("collection").check(collection))
+    [id_] = shop.create(collection)
+    assert shop.read(id_, "collection").rules == rules
