@@ -24,8 +24,8 @@ from storebridge_shopify.lookup import (
 from storebridge_shopify.site import Facts
 from storebridge_shopify.writing import tag_forms
 
-__all__ = ["EXTRAS", "LIMITS", "extras_of", "inputs", "refuse_another_type", "refuse_unheld",
-           "unheld"]  # fmt: skip
+__all__ = ["EXTRAS", "LIMITS", "NO_CODE", "extras_of", "inputs", "refuse_another_type",
+           "refuse_unheld", "unheld"]  # fmt: skip
 
 _VALUE = frozenset({"percentage", "amount", "each_item"})
 _MINIMUM = frozenset({"minimum_subtotal", "minimum_quantity"})
@@ -40,6 +40,7 @@ EXTRAS = frozenset({"tags", "combines_with", "variants", *_OF_SUBSCRIPTIONS}) | 
 #: What makes a discount one for some only, or of another type, and has no call here: without it
 #: anybody would get it.
 LIMITS = frozenset({"app", "buyers", "buys", "gets", "items", "type", "uses_per_order"})
+NO_CODE = "the adapter makes no discounts without a code"
 #: A discount needs a start (recorded answer: BLANK); one that nobody gave has begun long ago.
 _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 _NONE = {"starts_at": _ALWAYS, "ends_at": None}
@@ -60,7 +61,7 @@ def unheld(desired: Discount) -> dict[str, str]:
         path = f"platform_fields.{reading.NAMESPACE}.purchases"
         found[path] = f"{purchases!r} is neither {' nor '.join(_PURCHASES)}"
     if "codes" in given and not desired.codes:
-        found["codes"] = "the adapter makes no discounts without a code"
+        found["codes"] = NO_CODE
     if "status" in given and desired.status not in ("", "active"):
         found["status"] = f"Shopify has no discount that is {desired.status!r}: its dates tell"
     if (desired.usage_limit_per_customer or 1) > 1:

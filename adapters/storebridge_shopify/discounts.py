@@ -21,6 +21,7 @@ from storebridge_shopify.discount_reading import connections, discount, is_autom
 from storebridge_shopify.discount_writing import (
     EXTRAS,
     LIMITS,
+    NO_CODE,
     extras_of,
     inputs,
     refuse_another_type,
@@ -257,6 +258,8 @@ class DiscountRecords(NestedRecords[Discount]):
     def check(self, record: Discount) -> Iterable[Fit]:
         """Yield what the token may not write, and what a discount with codes can't be."""
         yield from super().check(record)
+        if not record.codes and not record.id and "codes" not in record.given:
+            yield Fit("discount", record.label, "codes", NO_CODE, "schema, DiscountCodeBasicInput")
         for field, message in unheld(record).items():
             yield Fit("discount", record.label, field, message, "schema, DiscountCodeBasicInput")
         for name in extras_of(record):

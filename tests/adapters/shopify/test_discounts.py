@@ -520,3 +520,10 @@ def test_a_word_for_purchases_that_shopify_lacks_is_told() -> None:
     wrong = Discount(codes=("A",), platform_fields={"shopify": {"purchases": "some"}})
     [fit] = shop.adapter.records("discount").check(wrong)
     assert fit.message == "'some' is neither subscriptions nor all"
+
+
+def test_one_without_codes_is_told_before_it_is_made() -> None:
+    records = Shop().adapter.records("discount")
+    [fit] = records.check(Discount(title="Automatic", percentage=Decimal(5)))
+    assert (fit.field, fit.message) == ("codes", "the adapter makes no discounts without a code")
+    assert not list(records.check(Discount(id="gid://shopify/DiscountNode/1", title="New")))
