@@ -288,6 +288,8 @@ def _lost(desired: Order) -> Iterator[tuple[str, str]]:
         yield "payment_status", message
     if not all(map(_is_payment, desired.payments)):
         yield "payments", "refunds and failed payments can't be carried"
+    if desired.refunds:
+        yield "refunds", "orderCreate makes no refunds; an order that is there keeps its own"
     if desired.taxes and _taxed_lines(desired):
         yield "taxes", "an order has taxes of its own or of its lines"
     if desired.total is not None and (sum_ := _sum(desired)) != desired.total.shop.amount:

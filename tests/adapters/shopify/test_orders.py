@@ -32,6 +32,7 @@ from storebridge.models import (
     Order,
     Payment,
     Product,
+    Refund,
     ShippingLine,
     TaxLine,
     Variant,
@@ -471,6 +472,7 @@ def test_without_a_definition_no_order_is_found_and_none_missing() -> None:
         ({"payment_status": "overdue"}, "payment_status"),
         ({"payments": (Payment(kind="refund", status="success", amount=amount("1")),)}, "payments"),
         ({"adjustments": (Adjustment(kind="fee", amount=amount("1.00")),)}, "adjustments"),
+        ({"refunds": (Refund(amount=amount("1.00")),)}, "refunds"),
     ],
 )
 def test_what_the_call_cant_carry_is_told_before(fields: dict[str, Any], path: str) -> None:
