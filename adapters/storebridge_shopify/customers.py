@@ -199,6 +199,8 @@ class CustomerRecords(NestedRecords[Customer]):
             message = f"at most {_ADDRESSES} addresses fit besides the default one"
             source = "recorded answer: MAX_INPUT_SIZE_EXCEEDED"
             yield Fit("customer", record.label, "addresses", message, source)
+        if record.addresses and record.default_address is None:
+            yield Fit("customer", record.label, "addresses", _NO_DEFAULT, "CustomerSetInput")
         for each in record.consents:
             if not _is_held(each):
                 message = f"Shopify takes no consent {each.state!r} ({each.channel})"
@@ -206,6 +208,7 @@ class CustomerRecords(NestedRecords[Customer]):
 
 
 _SOURCE = "CustomerEmailMarketingConsentInput"
+_NO_DEFAULT = "a customer who has addresses has a default one of them"
 
 
 def _is_held(consent: Consent) -> bool:
@@ -230,7 +233,11 @@ def _input(desired: Customer, addresses: Sequence[Address] | None) -> dict[str, 
 
 
 def _addresses(desired: Customer, live: Customer | None) -> list[Address] | None:
-    """Return all addresses of a customer, the default one first; None where none is given."""
+    """Return all addresses of a customer, the default one first; None where none is given.
+
+    Raises:
+        Rejected: for addresses of which none is the default one: Shopify would choose it.
+    """
     given = desired.given
     if not {"default_address", "addresses"} & given:
         return None
@@ -239,6 +246,9 @@ def _addresses(desired: Customer, live: Customer | None) -> list[Address] | None
         new = desired.default_address
         first = people.completed(new, first) if new else None
     others = desired.addresses if "addresses" in given or live is None else live.addresses
+    if others and not first:
+        remedy = "Give one of the addresses as default_address."
+        raise Rejected(_NO_DEFAULT, fields={"default_address": "empty"}, remedy=remedy)
     return [*([first] if first else []), *others]
 
 

@@ -13,7 +13,7 @@ from tests.adapters.shopify.shop import Handler, Shop, operation, tee
 import storebridge
 from storebridge.adapter import Change, Query
 from storebridge.errors import BadAnswer, OutcomeUnknown, SourceError
-from storebridge.flow import Request, Response
+from storebridge.flow import Request, Response, Status
 from storebridge.models import Address, Consent, Customer, Metafield
 from storebridge.testing.rig import creation
 
@@ -230,3 +230,18 @@ def test_shopify_has_its_own_names_for_regions_with_codes() -> None:
     assert "region" not in desired.default_address.given | desired.addresses[0].given
     [id_] = shop.create(ADA.but(default_address=both))
     assert shop.read(id_, "customer").default_address.region_code == "SH"
+
+
+def test_addresses_without_a_default_one_are_told_and_refused() -> None:
+    """Shopify makes the first the default one: the next plan would add it once more."""
+    shop = Shop()
+    lone = Customer(email="ada@shop.example", addresses=(Address(address1="A 1", country="DE"),))
+    [fit] = shop.adapter.records("customer").check(lone)
+    assert (fit.field, fit.message) == (
+        "addresses", "a customer who has addresses has a default one of them",
+    )  # fmt: skip
+    [outcome] = shop.write("customer", creation(lone))
+    assert (outcome.status, shop.sandbox.count("Customer")) == (Status.FAILED, 0)
+    assert outcome.remedy == "Give one of the addresses as default_address."
+    [id_] = shop.create(Customer(email="ada@shop.example", default_address=lone.addresses[0]))
+    assert shop.update(id_, Customer(addresses=())).status is Status.APPLIED
