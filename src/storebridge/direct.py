@@ -23,11 +23,13 @@ from storebridge.compare import (
     flatten,
     key_for,
     match,
+    misfit,
     names_of,
     rebuild,
     references,
     remaining,
     undotted,
+    with_only,
 )
 from storebridge.errors import NotSupported
 from storebridge.flow import Flow, Outcome, Status
@@ -283,6 +285,11 @@ class Chunk:
         if live is not None and self.verb == "delete":
             yield "core", replace(self._change(item, "core", live), before=live)
             return
+        if live is not None:
+            desired = with_only(desired, live)
+            if doubt := misfit(desired, live):
+                self._fail(item, doubt.cause, doubt.message, doubt.remedy)
+                return
         desired, live, item.held_back = self.ledger.meant(desired, live)
         if live is None:
             for part, piece in split(self._whole(desired), self.records.fields).items():

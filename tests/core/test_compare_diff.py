@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from storebridge.models import (
     Seo,
     Translation,
     Variant,
+    Weight,
 )
 
 
@@ -129,6 +131,21 @@ def test_a_conflict_is_a_planned_before_value_that_changed() -> None:
     assert still_holds(Product, patch.before, edited) == ["title"]
     gone = LIVE.but(variants=LIVE.variants[1:])
     assert still_holds(Product, patch.before, gone) == ["variants[S]"]
+
+
+def test_a_value_that_is_written_with_other_digits_still_holds() -> None:
+    wanted = Variant(sku="S", price=euro("12.5"), weight=Weight(value=Decimal("3"), unit="kg"))
+    patch = diff(Product(variants=(wanted,)), LIVE)
+    small = LIVE.variants[0].but(
+        price=euro("12.50"), weight=Weight(value=Decimal("3.0"), unit="kg")
+    )
+    assert still_holds(Product, patch.after, LIVE.but(variants=(small,))) == []
+    other = small.but(price=euro("12.51"), weight=Weight(value=Decimal("3.01"), unit="kg"))
+    changed = ["variants[S].price", "variants[S].weight"]
+    assert still_holds(Product, patch.after, LIVE.but(variants=(other,))) == changed
+    assert still_holds(Product, patch.after, LIVE.but(variants=(small.but(price=None),))) == [
+        "variants[S].price"
+    ]
 
 
 def test_an_element_that_somebody_added_meanwhile_is_a_conflict() -> None:

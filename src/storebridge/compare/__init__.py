@@ -43,6 +43,7 @@ from storebridge.compare.names import (
     undotted,
     ways_to_name,
 )
+from storebridge.compare.only import misfit, with_only
 from storebridge.compare.order import arranged, in_order, listed
 from storebridge.compare.surplus import as_edits, rebased, surplus, under_way
 
@@ -69,6 +70,7 @@ __all__ = [
     "listed",
     "match",
     "media_of",
+    "misfit",
     "names_of",
     "origins",
     "overlap",
@@ -90,4 +92,5 @@ __all__ = [
     "undotted",
     "ways_to_name",
     "whole_removals",
+    "with_only",
 ]

@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from storebridge.compare.names import composed, undotted
 from storebridge.compare.order import moved
-from storebridge.models import Media, Model, Option, Product, Record
+from storebridge.models import Media, Model, Money, Option, Product, Record
 
 __all__ = [
     "EDITS",
@@ -105,8 +105,7 @@ def still_holds(
 
     With the patch's `after`, elements that it adds are looked for by all of their keys.
     """
-    found = _compare(model, before, after or {}, live, "")
-    return [path for path, was, now in found if was != now]
+    return [path for path, was, now in _compare(model, before, after or {}, live) if was != now]
 
 
 def unclear(desired: Model, live: Model) -> str:
@@ -508,8 +507,7 @@ def _flat_elements(
 ) -> Iterator[tuple[str, Any, Any]]:
     for label in dict.fromkeys((*before, *after)):
         was, now = before.get(label), after.get(label)
-        whole = was is None or now is None or (child is not None and child.atomic)
-        if whole:
+        if was is None or now is None or (child is not None and child.atomic):
             yield f"{path}[{label}]", was, now
         else:
             yield from _flat(child, was, now, f"{path}[{label}]")
@@ -523,7 +521,7 @@ def _flat_mapping(before: Doc, after: Doc, path: str) -> Iterator[tuple[str, Any
 
 
 def _compare(
-    model: type[Model], before: Doc, after: Doc, live: Model, start: str
+    model: type[Model], before: Doc, after: Doc, live: Model, start: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield (path, planned before-value, live value) for every leaf of `before`."""
     for name, was in before.items():
@@ -546,10 +544,12 @@ def _compare(
 
 
 def _has_all(child: type[Model] | None, was: Any, now: Any) -> bool:
-    """Return whether a live list of models has all that a patch says of it, and maybe more."""
-    if child is None or not isinstance(was, list) or not isinstance(now, tuple):
-        return False
-    return same(tuple(map(child.model_validate, was)), now)
+    """Return whether a live value is what a patch says; models of a list may have more."""
+    if child is not None and isinstance(was, list) and isinstance(now, tuple):
+        return same(tuple(map(child.model_validate, was)), now)
+    if isinstance(now, Model) and isinstance(was, dict):  # 1.50 kg is 1.5 kg
+        return bool(type(now).model_validate(was) == now)
+    return isinstance(now, Money) and isinstance(was, str) and Money.parse(was) == now
 
 
 def _compare_elements(

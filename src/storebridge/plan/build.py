@@ -16,10 +16,12 @@ from storebridge.compare import (
     composed,
     key_for,
     match,
+    misfit,
     names_of,
     sought,
     unclear,
     ways_to_name,
+    with_only,
 )
 from storebridge.errors import Problem, Refused, SourceError
 from storebridge.models import KINDS, Product, Record
@@ -255,7 +257,7 @@ class _Builder:
             self.changes.skip(row, "unknown", message, remedy)
         elif live is None:
             self._create(row, desired, why)
-        elif self._is_clear(row, desired, live):
+        elif self._is_clear(row, desired := with_only(desired, live), live):
             asked, stocked = self._asked(row, desired, live)
             if isinstance(asked, Product) and asked.modes.get("variants") == "replace":
                 live = finder.whole(live)
@@ -396,12 +398,16 @@ class _Builder:
         return row, self._meant(row, desired, names, Index(found.values()), found)
 
     def _is_clear(self, row: Spooled, desired: Record, live: Record) -> bool:
-        """Leave a record out whose variants can't be told apart."""
+        """Leave a record out whose variants can't be told apart, or have no place."""
         key = unclear(desired, live)
         if key:
             message = f"{key!r} names more than one variant of {live.label!r} (id {live.id})"
             self.changes.skip(row, "ambiguous", message, "Give their options, or one SKU each.")
-        return not key
+            return False
+        doubt = misfit(desired, live) if self.fields is None else None  # those create no variant
+        if doubt is not None:
+            self.changes.skip(row, doubt.cause, doubt.message, doubt.remedy)
+        return doubt is None
 
     def _remove(self, row: Spooled, live: Record | None) -> None:
         if self.fields is not None:

@@ -44,6 +44,7 @@ RECORDED: dict[str, tuple[str, tuple[str, ...]]] = {
         "products/attributes_of_the_shop",
         ("POST /wc/v3/products/attributes", "default_attributes"),
     ),
+    "options that change their kind": ("products/an_option_changes_its_kind", ("pa_size",)),
     "brands": ("products/attributes_of_the_shop", ("POST /wc/v3/products/brands",)),
     "tags": ("products/simple_product", ("tags",)),
     "metadata": ("products/simple_product", ("meta_data",)),
