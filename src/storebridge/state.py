@@ -24,7 +24,7 @@ from typing import Any, Self, TypeVar
 
 from storebridge.errors import ConfigError, Locked
 
-__all__ = ["HistoryRow", "StoreState", "data_folder"]
+__all__ = ["HistoryRow", "StoreState", "data_folder", "is_full"]
 
 R = TypeVar("R")
 
@@ -334,10 +334,22 @@ class StoreState:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
+                if is_full(error):
+                    raise ConfigError(
+                        f"there is no room for the state file {self.path} ({error}). Free the disk "
+                        "or choose another folder with --state DIR, then run the same command again"
+                    ) from None
                 raise
-            self._db.execute("COMMIT")
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether a database had no room left to write to."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return bool(code and code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR))
 
 
 def _file_stem(store_id: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from storebridge import Store
 from storebridge.errors import ConfigError, PlanError
 from storebridge.models import Product
-from storebridge.plan import Plan
+from storebridge.plan import Plan, spool
 from tests.conftest import OpenStore
 from tests.records import CATALOGUE, tee
 
@@ -123,6 +123,17 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
         assert plan.apply(store).ok
     handles = [product.handle for product in store.products.iter()]
     assert sorted(handles) == sorted(product.handle for product in many)
+
+
+def test_a_full_disk_while_planning_is_told_and_leaves_no_file(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "_TABLES", f"{spool._TABLES} PRAGMA max_page_count = 20;")
+    many = [Product(handle=f"p{n}", title="x" * 50) for n in range(600)]
+    with pytest.raises(PlanError, match=r"no room for .*many\.plan.* Free the disk") as raised:
+        store.plan(many, tmp_path / "many.plan")
+    assert raised.value.exit_code == 1
+    assert not list(tmp_path.glob("*.plan"))
 
 
 def test_a_plan_that_could_not_be_made_leaves_no_file(store: Store, tmp_path: Path) -> None:

@@ -204,3 +204,15 @@ def _closed(state):
     """Close the shared state twice: closing is allowed again."""
     yield
     state.close()
+
+
+def test_a_full_disk_is_told_and_what_was_kept_stays(state):
+    state.set_facts("a", {"key": "kept"}, rebuildable=False)
+    pages = state._db.execute("PRAGMA page_count").fetchone()[0]
+    state._db.execute(f"PRAGMA max_page_count = {pages}")
+    much = {f"key {n}": "x" * 1000 for n in range(500)}
+    with pytest.raises(errors.ConfigError, match=r"no room for the state file .* --state DIR"):
+        state.set_facts("a", much, rebuildable=False)
+    state._db.execute("PRAGMA max_page_count = 1000000")
+    assert state.facts("a") == {"key": "kept"}
+    state.set_facts("a", much, rebuildable=False)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from storebridge.adapter import Action
 from storebridge.errors import PlanError
 from storebridge.flow import Outcome, Status
+from storebridge.state import is_full
 
 __all__ = ["BatchRow", "ChangeRow", "OutcomeRow", "PlanFile", "SkippedRow"]
 
@@ -170,9 +171,12 @@ class PlanFile:
         try:
             yield file
             file.seal()
-        except BaseException:
+        except BaseException as error:
             file.close()
             path.unlink(missing_ok=True)
+            if is_full(error):  # what is worked on lies in the same folder
+                text = f"there is no room for {path} ({error}). Free the disk or choose another one"
+                raise PlanError(text, 1) from None
             raise
 
     @classmethod
