@@ -14,6 +14,7 @@ from collections.abc import Callable, Container, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from storebridge.adapter import Batch, Change
 from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
@@ -259,7 +260,12 @@ def _came(live: Product, before: Set[str], new: Sequence[Media]) -> list[str]:
 def _alike(wanted: Media, live: Media) -> bool:
     """Return whether a medium may have come of a source: by its text, and by its name if it has."""
     same = "alt" not in wanted.given or wanted.alt == live.alt
-    return same and (not live.url or _stem(live.url).startswith(_stem(wanted.url)))
+    return same and (not live.url or any(map(_stem(live.url).startswith, _stems(wanted.url))))
+
+
+def _stems(url: str) -> set[str]:
+    """Return the stems that a file may get: with `%20` for a space or for what it stands for."""
+    return {_stem(url), _stem(unquote(url)) or _stem(url)}
 
 
 def _stem(url: str) -> str:

@@ -54,8 +54,8 @@ def set_product(
 
 def begun(change: Change[Any], batch: Batch[Any]) -> str:
     """Return the operation that a killed run has begun for a change, "" where none is known."""
-    held = batch.state if change.id in batch.uncertain else None
-    return str(held.get("operations", {}).get(change.id, "")) if isinstance(held, dict) else ""
+    held = batch.state if isinstance(batch.state, dict) else {}
+    return str(held.get("operations", {}).get(change.id, ""))
 
 
 def followed(change: Change[Any], operation: str) -> Flow[Doc | None]:

@@ -66,11 +66,7 @@ def asked(fields: Iterable[str] | None, scopes: Scopes) -> dict[str, bool]:
 
 def page_variables(name: str, flags: Mapping[str, Any], size: int) -> dict[str, Any]:
     """Return sizes with which a page stays well below the most points of a request."""
-    return _affordable(name, {**_SIZES, **flags, "first": size})
-
-
-def _affordable(name: str, variables: dict[str, Any]) -> dict[str, Any]:
-    """Return variables with as large a `first` as the points of a request allow."""
+    variables = {**_SIZES, **flags, "first": size}
     while variables["first"] > 1 and document(name).cost(variables) > _POINTS:
         variables["first"] = max(1, variables["first"] // 2)
     return variables
@@ -136,7 +132,6 @@ def _product_more(doc: Doc, name: str, flags: Mapping[str, bool]) -> Flow[None]:
         "levels": _SIZES["levels"],
         "variantMetafields": _SIZES["variantMetafields"],
     }
-    variables = _affordable("product_more", variables)
     yield from drain("product_more", "product", doc[name], variables, (name,))
 
 

@@ -19,7 +19,14 @@ import pytest
 from tests.adapters.shopify.consent import App, Handler, look
 
 from storebridge.engine import AsyncEngine, EngineOptions, HandlerTransport
-from storebridge.errors import AuthError, ConfigError, OutcomeUnknown, StorebridgeError, Unavailable
+from storebridge.errors import (
+    AuthError,
+    BadAnswer,
+    ConfigError,
+    OutcomeUnknown,
+    StorebridgeError,
+    Unavailable,
+)
 from storebridge.flow import Request, RequestKind, Response, wait
 from storebridge.testing.sandbox import SandboxServer, header
 from storebridge.vault import Drawer, Kept, Vault
@@ -69,6 +76,18 @@ def test_a_refused_token_is_renewed_once_at_once(app: App) -> None:
     app.sandbox.run("DELETE FROM tokens WHERE kind = 'access'")
     assert engine.run(look())
     assert app.asked == ["call", "call", "token", "call"]
+
+
+def test_an_address_that_leads_elsewhere_is_not_told_as_lost_access(app: App) -> None:
+    def moved(request: Request, sandbox: Handler) -> Response:
+        if request.kind is RequestKind.TOKEN:
+            return Response(status=302, headers={"location": "https://other.example/"})
+        return sandbox(request)
+
+    app.between = moved
+    app.clock.advance(HOUR)
+    with pytest.raises(BadAnswer, match="redirect"):
+        app.engine().run(look())
 
 
 def test_the_refresh_token_rotates(app: App) -> None:

@@ -148,6 +148,11 @@ def test_a_shop_without_a_language_is_none() -> None:
     assert caught.value.path == "shopLocales"
 
 
+def test_the_main_language_is_the_first_wherever_it_stands() -> None:
+    shop = Shop(spoiled("Locales", lambda data, _: data["shopLocales"].reverse()))
+    assert shop.engine.run(shop.adapter.info()).locales[0] == "en"
+
+
 def test_a_price_list_that_leads_back_to_a_page_ends() -> None:
     def circle(data: dict[str, Any], _: Any) -> None:
         info = data["priceList"]["prices"]["pageInfo"]

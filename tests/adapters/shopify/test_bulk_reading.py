@@ -235,6 +235,22 @@ def test_nothing_that_came_out_is_nothing(shop: Shop) -> None:
     assert read(shop) == []
 
 
+def test_records_of_which_one_job_found_nothing_are_not_told_by_halves(shop: Shop) -> None:
+    def between(request: Request, sandbox: Handler) -> Response:
+        response = sandbox(request)
+        sent = json.loads(request.body) if isinstance(request.body, bytes) else None
+        *_, second = shop.sandbox.all("BulkOperation")
+        if not sent or operation(sent) != "BulkJob" or sent["variables"]["id"] != second["id"]:
+            return response
+        found = json.loads(response.body)
+        found["data"]["bulkOperation"] |= {"url": None, "objectCount": "0", "rootObjectCount": "0"}
+        return replace(response, body=json.dumps(found).encode())
+
+    shop.between = between
+    assert read(shop) == []
+    assert shop.operations.count("BulkQuery") == 2
+
+
 def _many(request: Request, sandbox: Handler) -> Response:
     """Let the shop say that there are many products, as it may a moment before they go."""
     response = sandbox(request)

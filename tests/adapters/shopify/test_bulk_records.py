@@ -13,7 +13,7 @@ from tests.adapters.shopify.buyer import DOCUMENTS
 from tests.adapters.shopify.shop import Handler, Shop, eur, operation
 
 from storebridge.adapter import Query
-from storebridge.errors import BadAnswer, Unavailable
+from storebridge.errors import BadAnswer, Rejected, Unavailable
 from storebridge.flow import Request, Response
 from storebridge.models import (
     Address,
@@ -38,6 +38,7 @@ from storebridge.models import (
     Translation,
     Variant,
 )
+from storebridge.testing.sandbox import answer
 from storebridge_shopify import ShopifyAdapter, bulk_reading
 from storebridge_shopify.bulk_reading import query_text
 from storebridge_shopify.bulk_shapes import COLLECTIONS, CUSTOMERS, ORDERS, Export
@@ -300,7 +301,8 @@ def plain() -> Shop:
     shop = Shop(bulk_from=5, page_size=4)
     [goods] = _goods(shop, 1)
     for n in range(FEW):
-        shop.create(Customer(email=f"{n}@example.com", addresses=(Address(city="Ulm"),) * 2))
+        home = Address(city="Ulm")
+        shop.create(Customer(email=f"{n}@example.com", default_address=home, addresses=(home,)))
         shop.create(Collection(handle=f"c-{n}", title="C"))
         shop.sandbox.sell([(goods, 1)])
     shop.sent.clear()
@@ -449,6 +451,19 @@ def test_a_query_that_the_shop_refuses_costs_time_and_no_records(plain: Shop) ->
     assert read(plain, "order", fields=SOME) == whole
     assert plain.operations.count("BulkQuery") == 1
     assert plain.operations.count("Orders") == 2
+
+
+def test_a_query_that_the_shop_refuses_for_another_reason_is_an_error(plain: Shop) -> None:
+    def between(request: Request, sandbox: Handler) -> Response:
+        if isinstance(request.body, bytes) and b"bulkOperationRunQuery" in request.body:
+            error = {"field": None, "message": "Frozen", "code": None}
+            payload = {"bulkOperation": None, "userErrors": [error]}
+            return answer(200, {"data": {"bulkOperationRunQuery": payload}})
+        return sandbox(request)
+
+    plain.between = between
+    with pytest.raises(Rejected, match="Frozen"):
+        read(plain, "order", fields=SOME)
 
 
 @KINDS

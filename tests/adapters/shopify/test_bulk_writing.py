@@ -121,6 +121,14 @@ def _with(change: Change[Product], name: str, stock: Any) -> Change[Product]:
     return replace(change, desired=desired.but(**{name: rows}))
 
 
+def test_a_line_shows_nothing_of_stock_that_is_at_several_places(shop: Shop) -> None:
+    stock = tuple(InventoryLevel(location=each, available=3) for each in ("Shop", "Warehouse"))
+    first, *others = tee().variants
+    [outcome] = by_job(shop, [creation(tee(variants=(first.but(inventory=stock), *others)))])
+    assert (outcome.status, outcome.record) == (Status.APPLIED, None)
+    assert set(shop.read(outcome.id).variants[0].inventory) == set(stock)
+
+
 def test_a_line_that_may_not_show_all_variants_shows_nothing(shop: Shop) -> None:
     for count in (99, 100, 101):
         values = tuple(map(str, range(count)))
@@ -362,6 +370,25 @@ def test_a_spoiled_line_of_an_update_is_proven_by_the_variant_that_it_names(shop
     outcomes = by_job(shop, updates((each.id for each in live), desired))
     assert statuses(outcomes) == {"failed": 14}
     assert {each.cause for each in outcomes} == {"job"}
+
+
+@pytest.mark.parametrize(
+    ("part", "had", "wanted"),
+    [
+        ("core", Product(tags=("a", "b")), Product(tags=("b",))),
+        ("publication", Product(channels=("Online Store",)), Product(channels=())),
+    ],
+    ids=["tags", "channels"],
+)
+def test_what_is_still_there_proves_that_no_line_took_it_out(
+    shop: Shop, part: str, had: Product, wanted: Product
+) -> None:
+    [id_] = shop.create(tee())
+    assert shop.update(id_, had, part).status is Status.APPLIED
+    shop.sandbox.switch(bulk_ends=["0 FAILED TIMEOUT"])
+    [change] = updates([id_], lambda _: wanted, part)
+    [outcome] = by_job(shop, [replace(change, before=had)])
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "job")
 
 
 def test_a_spoiled_line_is_proven_without_the_stock_that_is_set_after_it(shop: Shop) -> None:
@@ -714,6 +741,25 @@ def test_a_job_that_shows_late_runs_twice_and_makes_nothing_twice(shop: Shop) ->
     is_true(shop, outcomes)
 
 
+def test_a_job_that_was_started_twice_without_an_answer_makes_nothing_twice(shop: Shop) -> None:
+    def between(request: Request, sandbox: Handler) -> Response:
+        response = sandbox(request)
+        if _name(request) == "BulkMutation":
+            lost.append(1)
+            return Response(status=504)
+        if _name(request) == "BulkJobs" and len(lost) == 1:
+            body = response.body.replace(b"Storebridge_", b"Somebody_")
+            return replace(response, body=body)
+        return response
+
+    lost: list[int] = []
+    shop.between = between
+    outcomes = by_job(shop, creates())
+    assert shop.sandbox.count("BulkOperation") == len(lost) == 2
+    assert statuses(outcomes) == {"applied": COUNT}
+    is_true(shop, outcomes)
+
+
 def test_a_batch_of_which_nothing_is_known_waits_for_its_job_first(shop: Shop) -> None:
     journal = MemoryJournal()
     changes = creates()
@@ -723,6 +769,8 @@ def test_a_batch_of_which_nothing_is_known_waits_for_its_job_first(shop: Shop) -
     outcomes = run(shop, changes, journal)
     assert statuses(outcomes) == {"applied": COUNT}
     is_true(shop, outcomes)
+    first, second = (doc["query"].partition("{")[0] for doc in shop.sandbox.all("BulkOperation"))
+    assert first != second
 
 
 def test_a_throttled_shop_is_waited_for(shop: Shop) -> None:

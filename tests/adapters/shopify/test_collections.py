@@ -66,8 +66,7 @@ def test_members_of_a_collection_that_sorts_itself_are_waited_for_and_not_ordere
     [id_] = shop.create(Collection(handle="group", title="Group", sort_order="alpha_asc"))
     shop.sandbox.switch(seconds=3)
     started = shop.clock.time()
-    backwards = ("handle:b", "handle:a")
-    for wanted in (backwards, backwards, ("handle:a",)):
+    for wanted in (("handle:b", "handle:a"), ("handle:a", "handle:b"), ("handle:a",)):
         outcome = shop.update(id_, Collection(products=wanted), "membership")
         assert outcome.status is Status.APPLIED, outcome
     assert shop.clock.time() - started >= 6
@@ -108,6 +107,15 @@ def test_rules_go_whole_when_one_side_of_them_changes() -> None:
     shop.update(id_, Collection(match_all=False))
     live = shop.read(id_, "collection")
     assert (live.rules, live.match_all, live.products) == (rules, False, ())
+
+
+def test_new_rules_are_waited_for_until_they_have_filled_the_collection() -> None:
+    shop = Shop()
+    [id_] = shop.create(Collection(handle="smart", title="Smart", rules=(by_tag("a"),)))
+    shop.sandbox.switch(seconds=3)
+    started = shop.clock.time()
+    assert shop.update(id_, Collection(rules=(by_tag("b"),))).status is Status.APPLIED
+    assert shop.clock.time() - started >= 3
 
 
 def test_new_rules_of_a_collection_that_one_of_them_fills_are_not_asked_for_together() -> None:
@@ -169,6 +177,9 @@ def test_a_picture_of_a_collection_is_changed_and_taken_away() -> None:
     shop.update(id_, Collection(image=Media(alt="B")), "media")
     changed = shop.read(id_, "collection").image
     assert (changed.url, changed.alt) == (live.url, "B")
+    shop.update(id_, Collection(image=Media(url="https://shop.example/b.jpg")), "media")
+    another = shop.read(id_, "collection").image
+    assert (another.url != live.url, another.alt) == (True, "B")
     shop.update(id_, Collection(image=None), "media")
     assert shop.read(id_, "collection").image is None
     assert shop.update(id_, Collection(image=Media(alt="C")), "media").status is Status.FAILED
@@ -181,7 +192,8 @@ def test_a_file_is_brought_up_as_a_collections_picture(tmp_path: Path) -> None:
     [id_] = shop.create(Collection(handle="summer", title="Summer"))
     shop.update(id_, Collection(image=Media(url=file.as_uri())), "media")
     [sent] = shop.variables("StagedUploads")
-    assert sent["input"][0]["resource"] == "COLLECTION_IMAGE"
+    [asked] = sent["input"]
+    assert (asked["resource"], asked["fileSize"]) == ("COLLECTION_IMAGE", str(len(png())))
     assert "front" in shop.read(id_, "collection").image.url
 
 

@@ -206,6 +206,8 @@ def test_who_was_changed_since_is_found_and_others_are_not() -> None:
     records = shop.adapter.records("customer")
     page = shop.engine.run(records.page(Query(updated_since=time), ""))
     assert [each.email for each in page.records] == ["eve@example.com"]
+    page = shop.engine.run(records.page(Query(updated_since=time.replace(microsecond=999_999)), ""))
+    assert len(page.records) == 1, "Shopify's times are whole seconds"
     page = shop.engine.run(records.page(Query(updated_since=time - timedelta(minutes=2)), ""))
     assert len(page.records) == 2
 

@@ -22,7 +22,9 @@ from storebridge.models import (
     Record,
     Redirect,
 )
+from storebridge_shopify import walk
 from storebridge_shopify.graphql import document
+from storebridge_shopify.scopes import Scopes
 
 
 def test_a_channel_of_a_name_that_several_have_is_never_guessed() -> None:
@@ -52,8 +54,12 @@ def test_a_price_list_is_found_behind_many_catalogs() -> None:
         ("product_set", "input.variants", 2_049, 410),
         ("product_set_media", "input.files", 100, 190),
         ("product_set", "input.metafields", 100, 40),
+        ("product_set", "input.variants.file", 100, 60),
+        ("product_set", "input.variants.metafields", 100, 40),
         ("variants_create", "variants", 1_499, 300),
+        ("variants_create", "variants.metafields", 100, 40),
         ("variants_update", "variants", 100, 20),
+        ("variants_update", "variants.metafields", 100, 40),
     ],
 )
 def test_lists_of_an_input_cost_what_shopify_says(
@@ -102,3 +108,32 @@ def test_ids_and_other_filters_hold_together(kind: str) -> None:
         shop.clock.sleep(60)
         shop.update(two, type(KINDS[kind][0]).model_validate({"title": "Other"}))
         assert found(updated_since=shop.read(two, kind).updated_at) == [two]
+
+
+def test_how_many_have_a_status_is_not_guessed_from_all() -> None:
+    shop = Shop()
+    one, _ = shop.create(*KINDS["product"])
+    records: Any = shop.adapter.records("product")
+
+    def count(**query: Any) -> int | None:
+        found: int | None = shop.engine.run(records.count(Query(**query)))
+        return found
+
+    assert count() == 2
+    assert (count(status="draft"), count(ids=(one,))) == (None, None)
+
+
+def test_what_lies_beyond_a_page_of_a_product_fits_one_request() -> None:
+    everything = Scopes.of(("read_inventory", "read_publications"))
+    flags = walk.asked(None, everything)
+    for name in walk._CONNECTIONS:
+        only = {each: each == name for each in walk._CONNECTIONS}
+        most = {"first": walk._MOST_VARIANTS, "levels": 5, "variantMetafields": 5}
+        assert document("product_more").cost({**flags, **only, **most}) <= walk._POINTS
+
+
+@pytest.mark.parametrize("kind", ["collection", "customer", "discount", "order", "product"])
+def test_a_page_costs_no_more_than_a_small_bucket_has(kind: str) -> None:
+    shop = Shop(page_size=250)
+    shop.engine.run(shop.adapter.records(kind).page(Query(), ""))
+    assert 0 < document(f"{kind}s").cost(shop.sent[0]["variables"]) <= walk._POINTS

@@ -16,7 +16,7 @@ from tests.adapters.shopify.shop import Handler, Shop, eur, operation, tee
 
 import storebridge
 from storebridge.adapter import Change, Query
-from storebridge.errors import OutcomeUnknown
+from storebridge.errors import BadAnswer, OutcomeUnknown
 from storebridge.flow import Request, Response
 from storebridge.models import (
     Address,
@@ -157,6 +157,21 @@ def test_a_search_for_numbers_is_read_to_its_end_and_brings_no_others() -> None:
     keys = ["number:#1002", "number:#1004"]
     found = shop.engine.run(shop.adapter.records("order").fetch(keys, None))
     assert [each.id for each in found] == [ids[1], ids[3]]
+
+
+def test_a_search_for_numbers_that_brings_all_orders_ends() -> None:
+    def loose(request: Request, sandbox: Handler) -> Response:
+        if isinstance(request.body, bytes) and b"query OrdersByName" in request.body:
+            body = request.body.replace(b"name:'#7'", b"name:*")
+            request = replace(request, body=body.replace(b'"first":250', b'"first":1'))
+        return sandbox(request)
+
+    shop = Shop()
+    variant = shop.read(sold(shop), "order").line_items[0].variant_id
+    shop.sandbox.sell([(variant, 1)])
+    shop.between = loose
+    with pytest.raises(BadAnswer, match="none of them"):
+        shop.engine.run(shop.adapter.records("order").fetch(["number:#7"], None))
 
 
 def test_an_order_is_read_without_what_the_token_may_not_see() -> None:

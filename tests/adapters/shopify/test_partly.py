@@ -121,6 +121,35 @@ def test_what_was_written_before_a_refusal_is_told(name: str) -> None:
     assert "A new plan has only what is left." in outcome.remedy
 
 
+@pytest.mark.parametrize("cause", ["conflict", "missing"])
+def test_what_was_written_before_stock_that_changed_or_went_is_told(cause: str) -> None:
+    shop = Shop()
+    [id_] = shop.create(tee())
+    variant = shop.read(id_).variants[0].id
+
+    def stock(available: int) -> Product:
+        level = (InventoryLevel(location="Shop", available=available),)
+        return Product(variants=(Variant(id=variant, inventory=level),))
+
+    before = None
+    if cause == "conflict":
+        shop.update(id_, stock(5))
+        before = stock(4)
+    else:
+        shop.between = _without_variants
+    outcome = shop.update(id_, stock(7).but(title="New"), before=before)
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "partly"), outcome
+    assert outcome.message.startswith("written: the product's own fields; refused: ")
+
+
+def _without_variants(request: Request, shop: Handler) -> Response:
+    """Answer as though every variant went away."""
+    body = json.loads(bytes(request.body)) if isinstance(request.body, bytes) else {}
+    if body and operation(body) == "VariantsById":
+        return answer(200, {"data": {"nodes": [None] * len(body["variables"]["ids"])}})
+    return shop(request)
+
+
 @pytest.mark.parametrize("name", UPDATES)
 def test_what_is_refused_at_once_was_not_written(name: str) -> None:
     operation, _, values, part, _ = UPDATES[name]

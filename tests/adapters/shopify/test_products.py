@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -20,6 +21,7 @@ from storebridge.flow import Request, Response, Status
 from storebridge.models import (
     Collection,
     InventoryLevel,
+    MarketPrice,
     Media,
     Option,
     Product,
@@ -31,6 +33,7 @@ from storebridge.plan.guards import Guards
 from storebridge.store import Store
 from storebridge.store.base import Opening
 from storebridge.testing.rig import MemoryJournal, creation
+from storebridge.testing.sandbox import answer
 from storebridge_shopify import ShopifyAdapter, ShopifySettings, walk
 from storebridge_shopify.sandbox import settings
 from storebridge_shopify.site import Recent
@@ -247,10 +250,85 @@ def test_a_picture_that_is_to_go_is_not_taken_for_the_new_one_after_a_lost_answe
     assert set(outcome.media.values()) == {after.id}
 
 
+def test_a_picture_goes_where_no_other_is_given(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    media = tuple(Media(url=f"https://shop.example/{name}.jpg", alt=name) for name in "ab")
+    shop.update(id_, Product(media=media), "media")
+    first, second = shop.read(id_).media
+    outcome = shop.update(id_, Product(), "media", removed={"media": (f"id:{first.id}",)})
+    assert outcome.status is Status.APPLIED, outcome
+    assert [each.id for each in shop.read(id_).media] == [second.id]
+
+
+def test_pictures_of_one_name_that_a_killed_try_made_are_each_their_own(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    media = tuple(Media(url=f"https://{host}.example/front.jpg") for host in ("one", "two"))
+    change: Change[Product] = Change(
+        id="1", action="update", part="media", record_id=id_, desired=Product(media=media)
+    )
+    shop.write("product", change)
+    before = [each.id for each in shop.read(id_).media]
+    [outcome] = shop.write("product", change, uncertain=frozenset({"1"}), state={id_: ()})
+    assert [each.id for each in shop.read(id_).media] == before
+    assert [outcome.media[f"url:{each.url}"] for each in media] == before
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("Front.JPG?v=1.9", "front.jpg"),
+        ("my photo (1).jpg", "my_photo_1.jpg"),
+        ("front.jpg", "front_0d1f2b.jpg"),
+        ("my%20photo.jpg", "my photo.jpg"),
+        ("caf%C3%A9.jpg", "café.jpg"),
+    ],
+)
+def test_a_picture_of_a_killed_try_is_known_by_the_name_that_shopify_gave_it(
+    source: str, shown: str
+) -> None:
+    def renamed(request: Request, sandbox: Any) -> Response:
+        found: Response = sandbox(request)
+        return replace(found, body=found.body.replace(name.encode(), shown.encode()))
+
+    name = source.partition("?")[0]
+    shop = Shop(renamed)
+    [id_] = shop.create(tee())
+    media = (Media(url=f"https://shop.example/{source}"),)
+    change: Change[Product] = Change(
+        id="1", action="update", part="media", record_id=id_, desired=Product(media=media)
+    )
+    shop.write("product", change)
+    [before] = shop.read(id_).media
+    assert before.url.partition("?")[0].endswith(f"/{shown}")
+    shop.adapter = ShopifyAdapter(shop.adapter.settings)
+    [outcome] = shop.write("product", change, uncertain=frozenset({"1"}), state={id_: ()})
+    assert [each.id for each in shop.read(id_).media] == [before.id]
+    assert list(outcome.media.values()) == [before.id]
+
+
+def test_fewer_pictures_than_were_given_are_told() -> None:
+    def drop(request: Request, sandbox: Any) -> Response:
+        found: Response = sandbox(request)
+        if not sends(request, b"mutation ProductSetMedia"):
+            return found
+        body = json.loads(found.body)
+        body["data"]["productSet"]["product"]["media"]["nodes"].pop()
+        return replace(found, body=json.dumps(body).encode())
+
+    shop = Shop(drop)
+    [id_] = shop.create(tee())
+    media = tuple(Media(url=f"https://shop.example/{name}.jpg") for name in "ab")
+    outcome = shop.update(id_, Product(media=media), "media")
+    assert (outcome.status, outcome.cause) == (Status.UNKNOWN, "answer")
+    assert "2 media were given, and the product got 1" in outcome.message
+
+
 def test_sources_are_remembered_for_as_long_as_they_are_needed() -> None:
     known = Recent[str, str](10)
     for number in range(100):
         known.learn(f"url:{number}", str(number))
+        last = range(max(0, number - 4), number + 1)
+        assert [known.get(f"url:{each}") for each in last] == list(map(str, last))
     assert [known.get(f"url:{n}") for n in (99, 95, 80)] == ["99", "95", None]
 
 
@@ -326,6 +404,21 @@ def test_what_is_wrong_with_an_operation_is_the_outcome(shop: Shop) -> None:
     [outcome] = shop.write("product", creation(tee(variants=(wrong, *others))))
     assert (outcome.status, outcome.cause) == (Status.FAILED, "rejected")
     assert "Cost per item must be greater than or equal to 0" in outcome.message
+
+
+@pytest.mark.usefixtures("small")
+def test_a_large_product_whose_operation_nobody_knows_any_more_is_looked_for() -> None:
+    def forget(request: Request, sandbox: Any) -> Response:
+        if sends(request, b"query ProductOperation"):
+            return answer(200, {"data": {"productOperation": None}})
+        found: Response = sandbox(request)
+        return found
+
+    shop = Shop(forget)
+    [outcome] = shop.write("product", creation(tee()))
+    assert outcome.status is Status.APPLIED, outcome
+    assert shop.operations.count("ProductSetAsync") == 1
+    assert shop.read(outcome.id).handle == "tee"
 
 
 @pytest.mark.usefixtures("small")
@@ -411,6 +504,7 @@ def test_an_option_has_more_values_than_a_list_of_an_input(shop: Shop) -> None:
     """A list of an input has 250 elements at most, in a job too."""
     [outcome] = shop.write("product", creation(many(252)), way="bulk")
     assert outcome.status is Status.APPLIED, outcome
+    assert "BulkMutation" not in shop.operations
     stock = (InventoryLevel(location="Shop", available=7),)
     new = Variant(sku="XL", options=("XL",), price=eur("25.00"), inventory=stock)
     first = Variant(sku="0", price=eur("2.00"))
@@ -470,6 +564,16 @@ def test_variants_and_their_stock_go_250_to_a_call(shop: Shop) -> None:
     assert list(map(len, sent)) == [250, 1]
     live = shop.read(id_).variants
     assert {(str(each.price), each.inventory) for each in live} == {("2.00 EUR", now)}
+
+
+def test_prices_of_a_market_go_250_to_a_call(shop: Shop) -> None:
+    [id_] = shop.create(many(251))
+    price = MarketPrice(market="europe", price=eur("2.00"), compare_at_price=None)
+    rows = tuple(Variant(id=each.id, market_prices=(price,)) for each in shop.read(id_).variants)
+    shop.sent.clear()
+    outcome = shop.update(id_, Product(variants=rows), "prices")
+    assert outcome.status is Status.APPLIED, outcome
+    assert [len(each["prices"]) for each in shop.variables("FixedPricesAdd")] == [250, 1]
 
 
 @pytest.mark.parametrize("what", ["removed", "moved", "replaced"])
@@ -582,6 +686,32 @@ def test_a_collection_that_a_person_adds_meanwhile_stays(way: Any) -> None:
     assert (shop.read(id_).collections, ids) == (("b", "c"), [])
 
 
+def test_tags_that_only_look_different_are_neither_put_in_nor_taken_out(shop: Shop) -> None:
+    [id_] = shop.create(tee(tags=("a", "b")))
+    before, wanted = Product(tags=("a", "b")), Product(tags=("b, a ",), title="New")
+    assert shop.update(id_, wanted, before=before).status is Status.APPLIED
+    assert {"TagsAdd", "TagsRemove"}.isdisjoint(shop.operations)
+
+
+@pytest.mark.parametrize("way", ["direct", "bulk"])
+def test_a_product_leaves_no_collection_that_is_gone(shop: Shop, way: Any) -> None:
+    gone, _ = shop.create(*(Collection(handle=each, title=each) for each in "ab"))
+    [id_] = shop.create(tee())
+    shop.update(id_, Product(collections=("a",)), "membership")
+    shop.sandbox.delete(gone)
+    change: Change[Any] = Change(
+        id="1",
+        action="update",
+        part="membership",
+        record_id=id_,
+        desired=Product(collections=("b",)),
+        before=Product(collections=("a",)),
+    )
+    [outcome] = shop.write("product", change, way=way)
+    assert outcome.status is Status.APPLIED, outcome
+    assert shop.read(id_).collections == ("b",)
+
+
 def test_a_plan_is_applied_though_a_person_adds_a_tag_meanwhile(
     shop: Shop, store: Store, tmp_path: Path
 ) -> None:
@@ -612,6 +742,7 @@ def test_more_than_a_product_holds_is_told_before_it_is_sent(shop: Shop) -> None
         ("variants", "at most 2,048 variants fit"),
         ("media", "at most 250 media fit"),
     }
+    assert not list(records.check(product.but(variants=many[1:], media=media[1:])))
 
 
 def test_the_shop_has_the_last_word_on_limits(shop: Shop) -> None:

@@ -18,6 +18,7 @@ from storebridge.models import (
     Option,
     Product,
     Record,
+    Translation,
     Variant,
 )
 from storebridge.testing.sandbox import answer
@@ -100,6 +101,17 @@ def test_more_than_a_call_takes_are_read_by_their_ids(kind: str) -> None:
     keys = [f"id:{each}" for each in ids]
     found = shop.engine.run(shop.adapter.records(kind).fetch(keys, frozenset({"id"})))
     assert [each.id for each in found] == ids
+
+
+def test_the_texts_of_more_records_than_a_call_takes_are_read() -> None:
+    shop = Shop()
+    ids = shop.create(*(Collection(handle=f"c{n}", title="C") for n in range(51)))
+    word = Translation(locale="de", field="title", value="Gruppe")
+    shop.update(ids[-1], Collection(translations=(word,)), "translations")
+    records = shop.adapter.records("collection")
+    keys = [f"id:{each}" for each in ids]
+    found = shop.engine.run(records.fetch(keys, frozenset({"translations"})))
+    assert [each.translations for each in found] == [()] * 50 + [(word,)]
 
 
 def test_a_part_that_cant_be_read_is_an_error_and_no_product_that_went_away() -> None:

@@ -200,6 +200,20 @@ def test_a_path_that_leads_elsewhere_is_never_adopted() -> None:
     assert shop.read(id_, "redirect").target == "/elsewhere"
 
 
+def test_a_target_that_is_refused_is_not_looked_for() -> None:
+    def refuse(request: Request, sandbox: Handler) -> Response:
+        if isinstance(request.body, bytes) and b"mutation RedirectCreate" in request.body:
+            error = {"field": ["urlRedirect", "target"], "message": "No", "code": "CREATE_FAILED"}
+            payload = {"urlRedirect": None, "userErrors": [error]}
+            return answer(200, {"data": {"urlRedirectCreate": payload}})
+        return sandbox(request)
+
+    shop = Shop(refuse)
+    [outcome] = shop.write("redirect", some()[0])
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "rejected")
+    assert shop.operations == ["RedirectCreate"]
+
+
 @pytest.mark.parametrize("name", ["RedirectImport", "RedirectImportSubmit"])
 def test_a_file_whose_answer_is_lost_makes_each_redirect_once(name: str) -> None:
     shop = Shop(losing(name))

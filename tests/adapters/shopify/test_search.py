@@ -21,7 +21,15 @@ from storebridge.errors import (
 from storebridge.flow import Flow, Response, Send
 from storebridge.testing.sandbox import answer
 from storebridge_shopify.graphql import call, drained, following, refusal, user_error
-from storebridge_shopify.lookup import by_email, by_handle, by_phone, by_sku, handle_form, ids_of
+from storebridge_shopify.lookup import (
+    by_email,
+    by_handle,
+    by_phone,
+    by_sku,
+    handle_form,
+    ids_of,
+    variants_of,
+)
 from storebridge_shopify.search import any_of, both, since, term
 
 
@@ -86,6 +94,11 @@ def test_what_a_search_brings_besides_is_left_out() -> None:
     assert found == ["p1"]
 
 
+def test_a_sku_leads_to_no_variant_where_several_have_it() -> None:
+    found, _ = served(variants_of(["A", "B"]), page(("A", "p1"), ("A", "p2"), ("B", "p3")))
+    assert list(found) == ["B"]
+
+
 def test_skus_are_searched_for_50_at_once_to_the_last_page() -> None:
     skus = [f"S{number}" for number in range(51)]
     pages = page(("S0", "p0"), more=True), page(("S49", "p49")), page(("S50", "p50"))
@@ -139,6 +152,13 @@ def test_a_record_that_has_another_key_is_not_found_by_one() -> None:
 def test_a_code_of_a_user_error_says_what_it_is(kind: type[ApiError], codes: Any) -> None:
     for code in codes:
         assert type(user_error([{"message": "No", "code": code}])) is kind, code
+
+
+def test_a_key_that_another_record_has_is_a_conflict_though_its_code_says_nothing() -> None:
+    taken = {"field": ["input", "email"], "message": "Email has already been taken"}
+    for code in ("INVALID", None):
+        assert type(user_error([{**taken, "code": code}])) is Conflict
+        assert type(user_error([{**taken, "message": "Odd", "code": code}])) is Rejected
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from storebridge.models import (
     Variant,
 )
 from storebridge.testing.rig import creation
+from storebridge.testing.sandbox import answer
 
 
 @pytest.fixture
@@ -303,6 +305,23 @@ def test_stock_where_an_item_was_never_kept_is_activated(shop: Shop) -> None:
     assert levels == {"Shop": 5, "Warehouse": 3}
 
 
+def test_nothing_more_of_a_change_is_activated_once_a_part_of_it_is_refused(shop: Shop) -> None:
+    def refuse(request: Request, sandbox: Handler) -> Response:
+        if b"mutation InventoryActivate" in bytes(request.body or b""):
+            payload = {"userErrors": [{"field": ["locationId"], "message": "No", "code": None}]}
+            return answer(200, {"data": {"inventoryActivate": payload}})
+        return sandbox(request)
+
+    [id_] = shop.create(tee())
+    stock = (InventoryLevel(location="Warehouse", available=3),)
+    rows = tuple(Variant(id=each.id, inventory=stock) for each in shop.read(id_).variants)
+    shop.sent.clear()
+    shop.between = refuse
+    outcome = shop.update(id_, Product(variants=rows))
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "rejected")
+    assert shop.operations.count("InventoryActivate") == 1
+
+
 def test_a_location_has_to_be_named_where_there_are_several(shop: Shop) -> None:
     [(product, variant)] = stocked(shop, Product(handle="a", title="A"))
     stock = (InventoryLevel(available=3),)
@@ -464,6 +483,20 @@ def test_a_lagging_search_gives_no_half_of_a_price(shop: Shop) -> None:
     assert shop.clock.time() - started < 8
 
 
+def test_a_search_that_no_country_can_confirm_is_asked_once_more(shop: Shop) -> None:
+    [market] = (each for each in shop.sandbox.all("Market") if each["handle"] == SWISS)
+    shop.sandbox.save({**market, "countries": []})
+    shop.engine.run(shop.adapter.info())
+    [id_] = shop.create(tee())
+    variant = shop.read(id_).variants[0].id
+    shop.sandbox.switch(search_lag=8)
+    shop.update(id_, swiss(variant, "8.00", "11.00"), "prices")
+    shop.update(id_, swiss(variant, "7.00"), "prices", before=swiss(variant, "8.00"))
+    shop.clock.advance(60)
+    [live] = shop.read(id_).variants[0].market_prices
+    assert (str(live.price), str(live.compare_at_price)) == ("7.00 CHF", "11.00 CHF")
+
+
 def test_the_answer_shows_what_market_prices_became(shop: Shop) -> None:
     def dearer(request: Request, sandbox: Handler) -> Response:
         found = sandbox(request)
@@ -488,6 +521,19 @@ def test_a_translation_goes_with_the_digest_of_its_text(shop: Shop) -> None:
     removed = {"translations": ("de:title",)}
     shop.update(id_, Product(translations=()), "translations", removed=removed)
     assert shop.read(id_).translations == ()
+
+
+def test_a_text_without_a_digest_is_not_translated(shop: Shop) -> None:
+    def bare(request: Request, sandbox: Handler) -> Response:
+        found = sandbox(request)
+        return replace(found, body=re.sub(rb'"digest": "\w*"', b'"digest": null', found.body))
+
+    [id_] = shop.create(tee())
+    shop.between = bare
+    wanted = Translation(locale="de", field="title", value="Hemd")
+    outcome = shop.update(id_, Product(translations=(wanted,)), "translations")
+    assert (outcome.cause, "is empty" in outcome.message) == ("rejected", True)
+    assert "TranslationsRegister" not in shop.operations
 
 
 def test_channels_are_the_ones_that_are_given(shop: Shop) -> None:
