@@ -28,7 +28,7 @@ PUBLIC = [
 #: What a store for tasks does in another way: nothing may block in a property.
 AWAITED = {"info", "engine", "state"}
 #: Plans know nothing of tasks, so their methods are the store's there.
-ONLY_ASYNC = {"aclose", "apply", "undo"}
+ONLY_ASYNC = {"aclose", "apply", "replan", "undo"}
 ONLY_SYNC = {"close"}
 
 

@@ -6,6 +6,9 @@ Shopify works a file off later: one that it can't read has no user error, but fa
 
 A new file that is sent twice is there twice. So the media of before are kept with the batch, and
 after a lost answer the product is looked at for what came of its sources.
+
+What a source became may be deleted in the shop since; `productSet` refuses the whole list then, and
+the source is taken in anew.
 """
 
 from __future__ import annotations
@@ -17,7 +20,14 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from storebridge.adapter import Batch, Change
-from storebridge.errors import AuthError, BadAnswer, OutcomeUnknown, Rejected, StorebridgeError
+from storebridge.errors import (
+    AuthError,
+    BadAnswer,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    StorebridgeError,
+)
 from storebridge.flow import Flow, Outcome, RequestKind, wait
 from storebridge.models import Media, Product, Variant
 from storebridge.wire import local_file
@@ -49,6 +59,8 @@ class Files:
     def __init__(self) -> None:
         """Begin with no source taken in."""
         self._made = Recent[str, str](_SOURCES)
+        self._gone: set[str] = set()
+        """Files of sources that the shop was found to have no more."""
 
     def write(self, change: Change[Product], batch: Batch[Product], look: Look) -> Flow[Outcome]:
         """Write the media of one product and which variant shows which.
@@ -103,7 +115,14 @@ class Files:
         if not new and [each["id"] for each in files] == [media.id for media in live.media]:
             yield from _alts(change, files)
             return
-        fresh = yield from _set(change, live, known, sent, look)
+        try:
+            fresh = yield from _set(change, live, known, sent, look)
+        except (NotFound, Rejected):
+            if not (gone := (yield from _gone(change, live, known))):
+                raise
+            self._gone |= gone
+            yield from self._product(change, batch, live, shown, made, look)
+            return
         yield from _followed(change, dict(zip(fresh, new, strict=True)))
         for media, medium_id in zip(new, fresh, strict=True):
             for key in media.element_keys():
@@ -123,6 +142,8 @@ class Files:
         new: dict[_Keys, Media] = {}
         for media in (*change.desired.media, *shown):
             _, known = came.get(media.element_keys(), (None, ""))
+            if media.id in self._gone:
+                media = media.without("id")
             if known := known or media.id or self._known(change, media):
                 held.setdefault(known, named.get(known, media))
                 made |= dict.fromkeys(media.element_keys(), known) if media.id != known else {}
@@ -133,8 +154,8 @@ class Files:
     def _known(self, change: Change[Product], media: Media) -> str:
         """Return the medium that a source became before, "" if none did."""
         keys = [f"hash:{media.content_hash}"] if media.content_hash else media.element_keys()
-        found = (change.media.get(key) or self._made.get(key) for key in keys)
-        return next(filter(None, found), "")
+        found = (each for key in keys for each in (change.media.get(key), self._made.get(key)))
+        return next((each for each in found if each and each not in self._gone), "")
 
 
 class _New(NamedTuple):
@@ -197,6 +218,16 @@ def _set(
         return fresh
     assert lost is not None
     raise lost
+
+
+def _gone(change: Change[Product], live: Product, known: Mapping[str, Media]) -> Flow[set[str]]:
+    """Return the files that the shop has no more, of those that can be made of a source again."""
+    held = {media.id for media in live.media}
+    ids = [each for each, media in known.items() if media.url and each not in held]
+    if not ids:
+        return set()
+    nodes = (yield from looked(call("files", {"ids": ids}), change))["nodes"]
+    return set(ids) - {node["id"] for node in nodes if node}
 
 
 def _settled(

@@ -26,7 +26,7 @@ def places(desired: Product, made: Mapping[str, str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for medium in desired.media:
         ids = (made[key] for key in medium.element_keys() if key in made)
-        known = medium.id or next(ids, "")
+        known = next(ids, "") or medium.id
         if known and medium.position is not None:
             found.setdefault(known, medium.position)
     return found

@@ -126,6 +126,8 @@ def _system_status(call: Call) -> Answer:
     found = recorded()["system_status"]
     url, version = options["url"], options["version"]
     environment = {**found["environment"], "home_url": url, "site_url": url, "version": version}
+    if "store_id" in options:  # a state of before has that of the recording
+        environment["store_id"] = options["store_id"]
     settings = {
         **found["settings"],
         "currency": options["woocommerce_currency"],

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+from uuid import uuid4
 
 from storebridge_woocommerce.sandbox_media import attach
 from storebridge_woocommerce.sandbox_state import Doc, State, dumps
@@ -62,13 +63,17 @@ def recorded() -> Doc:
 
 
 def set_up(state: State) -> None:
-    """Fill a new state: options, the default category, three users, the placeholder picture."""
+    """Fill a new state: options, the default category, three users, the placeholder picture.
+
+    Its id is its own: what is remembered of a shop must not meet another one in another file.
+    """
     if "url" in state.options:
         return
     settings = (one for group in recorded()["settings"].values() for one in group)
     state.options = {one["id"]: one["value"] for one in settings}
     state.options |= json.loads(dumps(dict(SWITCHES)))
-    state.options |= {"default_product_cat": 15, "title": "Sandbox"}
+    own = {"store_id": str(uuid4()), "default_product_cat": 15, "title": "Sandbox"}
+    state.options |= own
     state.db.execute(
         "INSERT INTO terms VALUES (15, 'product_cat', 0, 'Uncategorized', 'uncategorized', ?)",
         (dumps({"description": "", "display": "default", "menu_order": 0}),),

@@ -134,7 +134,13 @@ def resolve(text: str) -> list[StoreConfig]:
 
     Raises:
         ConfigError: if nothing goes by the name or the tag; the message says what does.
+        TypeError: if no text is given.
     """
+    if not isinstance(text, str):
+        raise TypeError(
+            "a store is opened by a text, its name or a URL like local:shop.db, "
+            f"not {type(text).__name__}"
+        )
     if text.startswith("@"):
         return _tagged(text[1:])
     if is_url(text):

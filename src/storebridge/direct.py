@@ -22,12 +22,14 @@ from storebridge.compare import (
     diff,
     flatten,
     key_for,
+    keyed,
     match,
     misfit,
     names_of,
     rebuild,
     references,
     remaining,
+    reworded,
     undotted,
     with_only,
 )
@@ -153,6 +155,8 @@ class Chunk:
         """Check the values and pictures; nothing is sent yet. A text is the id of a record."""
         self.adapter, self.records, self.verb, self.ledger = adapter, records, verb, ledger
         self.items = [self._item(record, currency) for record in desired]
+        self._ids: dict[str, str] = {}
+        """The platform ids of what is referred to, by kind and each name ("product sku:A")."""
 
     # -- before the lanes are held
 
@@ -212,6 +216,8 @@ class Chunk:
             if item.live is None and found is not None and self._clash(item, found, {}):
                 continue  # somebody made it before the lanes were held
             item.live = found or item.live
+        yield from self._refer(each for item in self.items for each in self._renamed(item))
+        for item in filter(lambda item: item.going, self.items):
             for part, change in self._changes(item):
                 pieces.setdefault(part, []).append((item, change))
         ids = yield from self._references(change for part in pieces.values() for _, change in part)
@@ -286,7 +292,7 @@ class Chunk:
             yield "core", replace(self._change(item, "core", live), before=live)
             return
         if live is not None:
-            desired = with_only(desired, live)
+            desired = reworded(with_only(desired, live), live, self._ids)
             if doubt := misfit(desired, live):
                 self._fail(item, doubt.cause, doubt.message, doubt.remedy)
                 return
@@ -337,20 +343,31 @@ class Chunk:
 
     def _references(self, changes: Iterable[Change[Any]]) -> Generator[Any, Any, dict[str, str]]:
         """Return the platform ids of the records that are referred to."""
-        wanted: dict[str, set[str]] = {}
-        for change in changes:
-            if change.action != "delete":
-                for kind, name in references(change.desired):
-                    wanted.setdefault(kind, set()).add(name)
-        ids: dict[str, str] = {}
-        for kind, names in wanted.items():
+        sent = (change.desired for change in changes if change.action != "delete")
+        wanted = list(dict.fromkeys(each for desired in sent for each in references(desired)))
+        yield from self._refer(wanted)
+        keys = (f"{kind} {name}" for kind, name in wanted)
+        return {key: self._ids[key] for key in keys if key in self._ids}
+
+    def _renamed(self, item: _Item) -> set[tuple[str, str]]:
+        """Return what a record refers to by other keys than its live one, or not yet."""
+        if item.live is None or not item.going or self.verb == "delete":
+            return set()
+        return {*keyed(item.desired)} - {*keyed(item.live)}
+
+    def _refer(self, wanted: Iterable[tuple[str, str]]) -> Generator[Any, Any, None]:
+        """Find the platform ids of records that are referred to by kind and name."""
+        unknown: dict[str, set[str]] = {}
+        for kind, name in wanted:
+            if f"{kind} {name}" not in self._ids:
+                unknown.setdefault(kind, set()).add(name)
+        for kind, names in unknown.items():
             try:
                 records = self.adapter.records(kind)
             except NotSupported:
                 continue
             for record in (yield records.fetch(sorted(names), None)):
-                ids |= {f"{kind} {name}": record.id for name in names_of(record) if name in names}
-        return ids
+                self._ids |= {f"{kind} {name}": record.id for name in names_of(record)}
 
     def _send(
         self, planned: Sequence[tuple[_Item, Change[Any]]], ids: Mapping[str, str]
@@ -402,9 +419,8 @@ class Chunk:
             )
         shown = self.ledger.told(live, change.desired)
         found = [f"{path}: still there" for path in remaining(change.removed, live)]
-        for path, has, sent in flatten(
-            self.records.model, diff(self.adapter.normalise(change.desired), shown)
-        ):
+        desired = reworded(self.adapter.normalise(change.desired), shown, self._ids)
+        for path, has, sent in flatten(self.records.model, diff(desired, shown)):
             fact = declared(undotted(path), self.records.fields)
             if fact is None or fact.read:
                 found.append(f"{path}: sent {sent!r}, the store has {has!r}")

@@ -62,6 +62,62 @@ def test_fields_may_be_one_text(store: Store, tmp_path: Path) -> None:
     assert next(store.products.iter(fields="title")).title == "Tee"
 
 
+def test_a_slip_in_fields_is_told_before_anything_is_read(store: Store) -> None:
+    store.products.create(TEE)
+    with pytest.raises(ConfigError, match=r"a product has no field 'titel'\. Did you mean title\?"):
+        list(store.products.iter(fields=["handle", "titel"]))
+    with pytest.raises(ConfigError, match=r"no field 'metafields\.a\.b'\. Did you mean metafields"):
+        list(store.products.iter(fields=["metafields.a.b"]))
+    with pytest.raises(ConfigError, match=r"a customer has no field 'price'\. It has: id, key"):
+        list(store.customers.iter(fields="price"))
+    [variant] = next(store.products.iter(fields="price")).variants
+    assert variant.price == Money("1.00", "EUR")
+
+
+def test_what_is_no_text_is_told(store: Store) -> None:
+    number: Any = 5
+    nothing: Any = None
+    adapter: Any = "sandbox:shopify"
+    with pytest.raises(TypeError, match="find takes a key as a text, not int"):
+        store.products.find(number)
+    with pytest.raises(TypeError, match="get takes an id as a text, not int"):
+        store.products.get(number)
+    with pytest.raises(TypeError, match=r"its name or a URL like local:shop\.db, not NoneType"):
+        storebridge.open(nothing)
+    with pytest.raises(
+        TypeError, match=r"opened by its name or URL with storebridge\.open.*, not str"
+    ):
+        Store(adapter)
+    with pytest.raises(TypeError, match="money goes with money only, not with 1: write Money"):
+        print(Money("1", "EUR") + 1)  # type: ignore[operator]
+
+
+def test_a_kind_of_key_that_is_none_is_told(store: Store) -> None:
+    made = store.products.create(Product(handle="a", variants=(Variant(sku="foo:bar"),)))
+    with pytest.raises(ConfigError, match=r"'foo' is no kind of key; a product is found by: .*sku"):
+        store.products.find("foo:bar")
+    found = store.products.find("sku:foo:bar")
+    assert found is not None
+    assert found.id == made.id
+    assert store.products.find("FOO:7") is None
+
+
+def test_a_plan_of_tasks_is_applied_by_its_store(tmp_path: Path) -> None:
+    async def work() -> None:
+        url = f"local:{tmp_path / 'shop.db'}"
+        async with storebridge.open_async(url, state=tmp_path / "state") as store:
+            with await store.plan([TEE], tmp_path / "a.plan") as plan:
+                for wrong in ((), (store,)):
+                    with pytest.raises(UsageError, match=r"await store\.apply\(plan\)"):
+                        plan.apply(*wrong)  # type: ignore[arg-type]
+                assert await store.products.find("tee") is None
+                assert (await store.apply(plan)).ok
+                with await store.replan(plan, tmp_path / "b.plan") as again:
+                    assert again.is_empty
+
+    asyncio.run(work())
+
+
 def test_kinds_may_be_plural_and_are_checked(store: Store) -> None:
     assert store.supports("products")
     assert store.supports("categories")

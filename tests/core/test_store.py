@@ -106,6 +106,19 @@ def test_a_sandbox_runs_in_process_and_remembers(tmp_path: Path) -> None:
         assert store.products.find("tee") is None
 
 
+@pytest.mark.parametrize("platform", ["shopify", "template", "woocommerce"])
+def test_a_sandbox_in_another_folder_is_another_shop(
+    platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name in ("a", "a", "b"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / name)
+        with storebridge.open(f"sandbox:{platform}", state=tmp_path) as store:
+            found.append(store.info.id)
+    assert found[0] == found[1] != found[2]
+
+
 def test_an_adapter_without_a_sandbox_says_what_to_try() -> None:
     with pytest.raises(ConfigError, match=r"local adapter has no sandbox; try local:shop\.db"):
         storebridge.open("sandbox:local")
@@ -291,6 +304,31 @@ def test_handles_become_the_ids_of_the_records_they_name(fake: Store) -> None:
     fake.products.create(Product(handle="tee", title="Tee", collections=("summer",)))
     core, membership = platform(fake).products.batches
     assert membership.ids == core.ids == {"collection handle:summer": "70"}
+
+
+def test_another_name_of_what_is_referred_to_is_no_difference(shop: Store) -> None:
+    for name in "ab":
+        shop.products.create(Product(handle=name, variants=(Variant(sku=name.upper()),)))
+    first, other = "sku:A", f"id:{shop.products.find('b').id}"  # type: ignore[union-attr]
+    items = shop.collections
+    assert items.create(Collection(handle="sale", products=(first,))).status is Status.APPLIED
+    for status in (Status.APPLIED, Status.UNCHANGED):
+        assert items.upsert(Collection(handle="sale", products=(first, other))).status is status
+    for kept in (Collection(handle="sale", products=("handle:a", "sku:B")),
+                 Collection(handle="sale", products_add=("sku:B", "handle:b"))):  # fmt: skip
+        assert items.update(kept).status is Status.UNCHANGED
+    gone = items.update(Collection(handle="sale", products_remove=("sku:B",)))
+    assert (gone.status, gone.message) == (Status.APPLIED, "")
+    assert items.find("sale").products == (first,)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("word", ["coat", "nope:coat"])
+def test_a_reference_says_its_kind_of_key(shop: Store, word: str) -> None:
+    outcome = shop.collections.create(Collection(handle="sale", products_add=(word,)))
+    assert (outcome.status, outcome.cause) == (Status.FAILED, "invalid")
+    assert outcome.message == f"products_add: This names a product by no kind of key ({word!r})"
+    assert outcome.remedy == "Write handle:coat, sku:coat or id:coat, whichever it is"
+    assert shop.collections.find("sale") is None
 
 
 def test_each_part_is_a_change_and_later_ones_know_the_new_id(fake: Store) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from storebridge.models import Record
 
 __all__ = [
     "composed",
     "key_for",
+    "keyed",
     "names_of",
     "references",
+    "reworded",
     "sought",
     "undotted",
     "ways_to_name",
 ]
+
+R = TypeVar("R", bound=Record)
 
 #: The kinds of key that other records use to refer to one, best first.
 _KEY_ORDER = (
@@ -82,6 +87,43 @@ def references(record: Record) -> Iterator[tuple[str, str]]:
         for value in (values,) if isinstance(values, str) else values:
             if value:
                 yield kind, f"{start}{value}"
+
+
+def keyed(record: Record) -> Iterator[tuple[str, str]]:
+    """Yield (kind, key) of what a record refers to by any kind of key, in its edits too."""
+    for _, kind, value in _keyed(record):
+        for name in _several(value):
+            yield kind, name
+
+
+def reworded(desired: R, live: Record, ids: Mapping[str, str]) -> R:
+    """Return a record that refers to others by the keys that a live one has for them.
+
+    Args:
+        desired: what refers to them by keys of any kind.
+        live: the record that it is compared with.
+        ids: the platform ids of others by kind and key ("product sku:A-1").
+    """
+    held = ((f"{kind} {name}", name) for kind, name in keyed(live))
+    words = {ids[key]: name for key, name in held if key in ids}
+    fields: dict[str, Any] = {}
+    for field, kind, value in _keyed(desired):
+        known = ((ids.get(f"{kind} {name}", ""), name) for name in _several(value))
+        said = dict.fromkeys(words.get(id_, name) for id_, name in known)
+        fields[field] = next(iter(said), "") if isinstance(value, str) else tuple(said)
+    return desired.model_copy(update=fields) if fields else desired
+
+
+def _keyed(record: Record) -> Iterator[tuple[str, str, Any]]:
+    """Yield field, kind and value of each field that refers to others by any kind of key."""
+    for name, (kind, start) in record.references.items():
+        for field in () if start else (name, f"{name}_add", f"{name}_remove"):
+            if field in record.model_fields_set:
+                yield field, kind, getattr(record, field)
+
+
+def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 def undotted(path: str) -> str:

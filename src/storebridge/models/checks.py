@@ -31,6 +31,8 @@ STATUSES = ("active", "draft", "archived", "unlisted", "private", "pending", "fu
 _URL = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#]\S*)?", re.IGNORECASE)
 _PATH = re.compile(r"/\S*")
 _METAFIELD = re.compile(r"[^\s.]\S*\.[^\s.]+")
+#: How the keys begin by which records refer to others of several kinds of key.
+_KEYS = ("handle:", "sku:", "id:", "key:")
 _NO_HANDLE = re.compile(r"[\s/?#%\\\x00-\x1f\x7f]")
 
 
@@ -53,6 +55,7 @@ def problems(record: Record, currency: str = "") -> Iterator[Finding]:
     check = _CHECKS.get(record.kind)
     if check is not None:
         yield from check(record, currency)
+    yield from _references(record)
 
 
 def _product(product: Product, currency: str) -> Iterator[Finding]:
@@ -186,6 +189,31 @@ def _words(path: str, words: tuple[str, ...]) -> Iterator[Finding]:
     for place, word in enumerate(words):
         if not word.strip():
             yield Finding(f"{path}.{place}", word, "This is empty", "Leave it out, or name it")
+
+
+def _references(record: Record) -> Iterator[Finding]:
+    """Yield the references that don't say by which kind of key they name a record."""
+    for name, kind in _keyed(type(record)):
+        if name not in record.model_fields_set:
+            continue
+        value = getattr(record, name)
+        for word in (value,) if isinstance(value, str) else value:
+            if word and not word.startswith(_KEYS):
+                rest = word.rpartition(":")[2]
+                ways = f"Write handle:{rest}, sku:{rest} or id:{rest}, whichever it is"
+                yield Finding(name, word, f"This names a {kind} by no kind of key", ways)
+
+
+@lru_cache(maxsize=64)
+def _keyed(model: type[Record]) -> tuple[tuple[str, str], ...]:
+    """Return the fields that refer to others by any kind of key, with the kind that they name."""
+    keyed = ((field, kind) for field, (kind, start) in model.references.items() if not start)
+    return tuple(
+        (name, kind)
+        for field, kind in keyed
+        for name in (field, f"{field}_add", f"{field}_remove")
+        if name in model.model_fields
+    )
 
 
 def _media(path: str, media: tuple[Media, ...]) -> Iterator[Finding]:

@@ -110,6 +110,10 @@ class Money:
         return Money(self.amount * factor, self.currency)
 
     def _same(self, other: Money) -> Decimal:
+        if not isinstance(other, Money):
+            raise TypeError(
+                f"money goes with money only, not with {other!r}: write Money('1', 'EUR')"
+            )
         if self.currency != other.currency:
             raise ValueError(f"{self.currency} and {other.currency} can't be put together")
         return other.amount

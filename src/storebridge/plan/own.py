@@ -12,6 +12,7 @@ from storebridge.plan.live import findable
 from storebridge.plan.options import Task, Transform
 from storebridge.plan.source import Source
 from storebridge.plan.spool import Spool
+from storebridge.where.paths import homes
 
 if TYPE_CHECKING:
     from storebridge.store import Store
@@ -49,7 +50,8 @@ def own_source(
         for kind in KINDS:
             if kind not in kinds or not store.supports(kind):
                 continue
-            records = store.items(kind).iter(scope(kind) or "", fields=fields)
+            own = fields and {path for path in fields if homes(KINDS[kind], path)}
+            records = store.items(kind).iter(scope(kind) or "", fields=own)
             while chunk := list(islice(records, _CHUNK)):
                 spool.add_live(kind, ((r.id, r.model_dump_json(), findable(r)) for r in chunk))
                 for record in chunk:

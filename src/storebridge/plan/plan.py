@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from storebridge.adapter import Fit
 from storebridge.compare import Patch, flatten
-from storebridge.errors import ConfigError
+from storebridge.errors import ConfigError, UsageError
 from storebridge.models import KINDS, Record
 from storebridge.plan.apply import apply, check_digest, check_store
 from storebridge.plan.build import OnProgress, build
@@ -74,6 +74,7 @@ class Plan:
     def __init__(self, file: PlanFile, store: Store | None = None) -> None:
         """Hold an open plan file, and the store that it was made with; use `Store.plan`."""
         self._file, self._store = file, store
+        self._awaited = False
 
     @classmethod
     def open(cls, path: str | Path) -> Plan:
@@ -98,6 +99,11 @@ class Plan:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def awaited(self) -> Self:
+        """Return the plan as that of an `AsyncStore`, which alone applies it: not in its loop."""
+        self._store, self._awaited = None, True
+        return self
 
     @property
     def path(self) -> Path:
@@ -264,7 +270,14 @@ class Plan:
         return Plan(replan(self._file, chosen, Path(output)), chosen)
 
     def _chosen(self, store: Store | None) -> Store:
+        from storebridge.store import Store
+
         chosen = store or self._store
+        if (self._awaited and chosen is None) or not isinstance(chosen, Store | None):
+            raise UsageError(
+                "a plan of an AsyncStore is applied by its store, so that other tasks go on "
+                "meanwhile: await store.apply(plan), and so with undo and replan"
+            )
         if chosen is None:
             raise ConfigError(
                 f"a plan that was opened from a file needs its store: open "

@@ -30,7 +30,16 @@ from storebridge.models import (
     StoreInfo,
 )
 from storebridge.state import StoreState
-from storebridge.store.base import Opening, Walk, chosen, keys_of, missing, query_of, word_of
+from storebridge.store.base import (
+    Opening,
+    Walk,
+    chosen,
+    keys_of,
+    missing,
+    query_of,
+    text_of,
+    word_of,
+)
 from storebridge.store.sync import Store
 
 if TYPE_CHECKING:
@@ -83,7 +92,7 @@ class AsyncItems(Generic[T]):
 
     async def get(self, id: str) -> T:
         """Return the record with a platform id, or raise NotFound."""
-        id = id.removeprefix("id:")
+        id = text_of(id, "get", "an id").removeprefix("id:")
         found = await self._fetch([f"id:{id}"])
         if not found:
             raise missing(self._records, self._store.name, id)
@@ -373,11 +382,11 @@ class AsyncStore:
         **options: Any,
     ) -> Plan:
         """Return the plan that brings this store to what a source asks for; as `Store.plan`."""
-        return await asyncio.to_thread(self._sync.plan, source, output, **options)
+        return (await asyncio.to_thread(self._sync.plan, source, output, **options)).awaited()
 
     async def edit(self, where: str = "", output: str | Path | None = None, **options: Any) -> Plan:
         """Return the plan that edits the products that match; as `Store.edit`."""
-        return await asyncio.to_thread(self._sync.edit, where, output, **options)
+        return (await asyncio.to_thread(self._sync.edit, where, output, **options)).awaited()
 
     async def apply(self, plan: Plan, **options: Any) -> Report:
         """Apply a plan to this store; as `Plan.apply`."""
@@ -385,7 +394,11 @@ class AsyncStore:
 
     async def undo(self, plan: Plan, output: str | Path, **options: Any) -> Plan:
         """Return the inverse of an applied plan; as `Plan.undo`."""
-        return await asyncio.to_thread(plan.undo, output, self._sync, **options)
+        return (await asyncio.to_thread(plan.undo, output, self._sync, **options)).awaited()
+
+    async def replan(self, plan: Plan, output: str | Path) -> Plan:
+        """Return a new plan of what `apply` refused; as `Plan.replan`."""
+        return (await asyncio.to_thread(plan.replan, output, self._sync)).awaited()
 
     async def pull(self, output: str | Path, kind: str = "", **options: Any) -> list[Loss]:
         """Write the store's records to a file; as `Store.pull`."""

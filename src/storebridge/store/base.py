@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +19,19 @@ from storebridge.flow import Clock
 from storebridge.models import KINDS, Record
 from storebridge.models.text import words_in
 from storebridge.where import Where, parse
+from storebridge.where.paths import field_names, homes
 
-__all__ = ["Opening", "Walk", "check_there", "chosen", "keys_of", "missing", "query_of", "word_of"]
+__all__ = [
+    "Opening",
+    "Walk",
+    "check_there",
+    "chosen",
+    "keys_of",
+    "missing",
+    "query_of",
+    "text_of",
+    "word_of",
+]
 
 R = TypeVar("R", bound=Record)
 
@@ -85,12 +97,13 @@ def query_of(
     """Return what to ask the platform for, and what is left to choose here.
 
     Raises:
+        ConfigError: for a field that the kind doesn't have.
         WhereError: if the condition is wrong, or makes no sense for the kind.
     """
     condition = parse(where) if isinstance(where, str) and where.strip() else None
     if isinstance(where, Where):
         condition = where
-    wanted = None if fields is None else frozenset(words_in(fields))
+    wanted = None if fields is None else frozenset(_paths(words_in(fields), records.model))
     if condition is None:
         return Query(fields=wanted, updated_since=updated_since, raw=raw), None
     needed = condition.check(records.model)
@@ -103,6 +116,18 @@ def query_of(
         raw=raw,
     )
     return query, condition
+
+
+def _paths(words: Iterable[str], model: type[Record]) -> Iterator[str]:
+    """Yield the paths of fields, which are named as in a condition: "price" is of the variants."""
+    for word in words:
+        if not (found := homes(model, word)):
+            names = field_names(model)
+            head = word.partition(".")[0].partition("[")[0]
+            near = get_close_matches(word, names, 1) or get_close_matches(head, names, 1)
+            remedy = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(names)}."
+            raise ConfigError(f"fields: a {model.kind} has no field {word!r}. {remedy}")
+        yield from (home.path for home in found)
 
 
 def word_of(kind: str) -> str:
@@ -131,9 +156,10 @@ def keys_of(key: str, records: Records[Any]) -> tuple[str, ...]:
     """Return the keys that a person's text means, best first ("tee" is a handle, then a SKU).
 
     Raises:
+        ConfigError: if there is no such kind of key.
         NotSupported: if the platform can't look the record up by such a key.
     """
-    name, colon, value = key.partition(":")
+    name, colon, value = text_of(key, "find", "a key").partition(":")
     finds = {"id", *records.finds}
     if colon and name in {*finds, *_BARE}:
         if name in finds:
@@ -142,7 +168,24 @@ def keys_of(key: str, records: Records[Any]) -> tuple[str, ...]:
             f"this platform finds no {records.model.kind} by {name!r}",
             f"use one of: {', '.join(sorted(finds))}",
         )
+    if colon and name.isalpha() and name.islower():
+        raise ConfigError(
+            f"{name!r} is no kind of key; a {records.model.kind} is found by: "
+            f"{', '.join(sorted(finds))}. Name the kind where a key has a colon of its own, "
+            f"like {min(finds - {'id'}, default='id')}:{key}"
+        )
     return tuple(_folded(kind, key) for kind in _BARE if kind in finds) or (f"id:{key}",)
+
+
+def text_of(value: object, verb: str, what: str) -> str:
+    """Return a text that was given.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{verb} takes {what} as a text, not {type(value).__name__}")
+    return value
 
 
 def _folded(kind: str, value: str) -> str:

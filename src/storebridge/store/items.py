@@ -13,7 +13,7 @@ from storebridge.engine import Job
 from storebridge.errors import StorebridgeError
 from storebridge.flow import Outcome
 from storebridge.models import Record
-from storebridge.store.base import Walk, chosen, keys_of, missing, query_of
+from storebridge.store.base import Walk, chosen, keys_of, missing, query_of, text_of
 
 if TYPE_CHECKING:
     from storebridge.direct import Chunk, Verb
@@ -50,11 +50,13 @@ class Items(Generic[T]):
 
         Args:
             where: only those that this condition matches (`storebridge.where`).
-            fields: the fields that are needed, where all would take long; None means all.
+            fields: the fields that are needed, where all would take long, named as in a
+                condition; None means all.
             updated_since: only those that were changed since.
             raw: whether each record carries the platform's own one as `.raw`.
 
         Raises:
+            ConfigError: for a field that the kind doesn't have; the nearest one is named.
             WhereError: if the condition is wrong.
         """
         query, condition = query_of(where, self._records, fields, updated_since, raw)
@@ -81,7 +83,7 @@ class Items(Generic[T]):
         Raises:
             NotFound: if there is none.
         """
-        id = id.removeprefix("id:")
+        id = text_of(id, "get", "an id").removeprefix("id:")
         found = self._store.engine.run(self._records.fetch([f"id:{id}"], None))
         if not found:
             raise missing(self._records, self._store.name, id)
@@ -95,6 +97,7 @@ class Items(Generic[T]):
                 SKU (an e-mail address for customers, a number for orders).
 
         Raises:
+            ConfigError: if there is no such kind of key.
             Refused: if more than one record has it.
             NotSupported: if the platform can't look records up so.
         """

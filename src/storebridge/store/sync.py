@@ -56,6 +56,11 @@ class Store:
 
     def __init__(self, adapter: Adapter, opening: Opening | None = None) -> None:
         """Hold an adapter with its settings; `storebridge.open` does this for a name or URL."""
+        if not isinstance(adapter, Adapter):
+            raise TypeError(
+                "a store is opened by its name or URL with storebridge.open (for tasks "
+                f"open_async); the class itself takes an adapter, not {type(adapter).__name__}"
+            )
         self.adapter = adapter
         self.opening = opening or Opening()
         self._engines: list[Engine] = []

@@ -12,7 +12,7 @@ from tests.adapters.shopify.shop import tee
 import storebridge
 from storebridge.engine import HandlerTransport
 from storebridge.flow import Response, Status
-from storebridge.models import MarketPrice, Metafield, Money, Product, Variant
+from storebridge.models import Collection, MarketPrice, Metafield, Money, Product, Variant
 from storebridge.store import Store
 from storebridge.store.base import Opening
 from storebridge.testing import VirtualClock
@@ -113,6 +113,15 @@ def test_market_prices_and_what_comes_after_them_are_written_directly_too(
         live = store.products.get(outcome.id)
     assert live.metafields == (note,)
     assert [each.price for each in live.variants[0].market_prices] == [Money("9", "CHF")]
+
+
+def test_products_by_other_names_are_no_difference(tmp_path: Path) -> None:
+    with virtual(tmp_path) as store:
+        made = store.products.create(Product(handle="a", title="A", variants=PRICED))
+        for name in ("sku:A", "handle:a", f"id:{made.id}"):
+            sale = Collection(handle=f"sale-{name[:2]}", title="Sale", products=(name,))
+            assert store.collections.create(sale).status is Status.APPLIED
+            assert store.collections.upsert(sale).status is Status.UNCHANGED
 
 
 def test_a_market_price_that_came_otherwise_is_told(tmp_path: Path) -> None:

@@ -355,6 +355,34 @@ def test_a_source_of_two_products_is_taken_in_once(shop: Shop) -> None:
     assert sources == ["https://shop.example/a.jpg", ""]
 
 
+def test_a_file_that_was_deleted_since_is_taken_in_anew_once(shop: Shop) -> None:
+    ids = shop.create(tee("a"), tee("b"))
+    first, second = (Media(url=f"https://shop.example/{name}.jpg") for name in "ab")
+    came = dict(shop.update(ids[0], Product(media=(first, second)), "media").media)
+    dead = came[f"url:{first.url}"]
+    delete = "mutation($ids: [ID!]!) { fileDelete(fileIds: $ids) { deletedFileIds } }"
+    shop.person(delete, ids=[dead])
+    again = first.model_copy(update={"id": dead, "position": 1})
+    shown = Variant(sku="a-S", options=("S",), media=(first.url,))
+    planned = Product(media=(again, second), variants=(shown,))
+    told = shop.update(ids[0], planned, "media", media=came)
+    assert told.status is Status.APPLIED, told
+    anew = told.media[f"url:{first.url}"]
+    assert dead not in {anew, *told.media}
+    live = shop.read(ids[0])
+    assert [each.id for each in live.media] == [anew, came[f"url:{second.url}"]]
+    assert live.variants[0].media == (live.media[0].url,)
+    shop.update(ids[1], Product(media=(again,)), "media", media=came)
+    assert [each.id for each in shop.read(ids[1]).media] == [anew]
+
+
+def test_a_file_without_a_source_can_not_come_back(shop: Shop) -> None:
+    [id_] = shop.create(tee())
+    outcome = shop.update(id_, Product(media=(Media(id="gid://shopify/MediaImage/99"),)), "media")
+    assert outcome.status is Status.FAILED
+    assert "does not exist" in outcome.message
+
+
 def test_a_picture_of_another_variant_is_not_given_to_the_only_one(shop: Shop) -> None:
     small = tee().variants[:1]
     [id_] = shop.create(tee(variants=small, options=(Option(name="Size", values=("S",)),)))
