@@ -7,6 +7,7 @@ Every operation is a file in `documents/`. Errors of GraphQL come with status 20
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -254,10 +255,19 @@ def refusal(answer: Doc) -> ApiError:
     code = str(extensions.get("code", ""))
     # An error without a code, or none that can be read, says nothing of what was done.
     kind = _KINDS.get(code, Rejected if code else BadAnswer)
-    message = f"Shopify: {first.get('message', 'an error without a message')}"
+    said = first.get("message", "an error without a message")
+    message = f"Shopify: {said}{_problems(extensions)}"
     if kind is not Unavailable and _was_made(answer):
         kind = BadAnswer
     return kind(message, code=code, remedy=_remedy(code, extensions))
+
+
+def _problems(extensions: Doc) -> str:
+    """Return what is wrong with a variable, by field; its message names only its type."""
+    problems = extensions.get("problems")
+    found = [each for each in problems if isinstance(each, dict)] if problems else ()
+    said = "; ".join(f"{_path(each.get('path'))}: {each.get('explanation', '')}" for each in found)
+    return f" ({said})" if said else ""
 
 
 def _was_made(answer: Doc) -> bool:
@@ -371,7 +381,7 @@ def user_error(errors: Iterable[Doc]) -> ApiError:
     code = next((str(each["code"]) for each in found if each.get("code")), "")
     taken = any(map(_is_taken, found)) if code in ("", "INVALID") else code in _TAKEN
     kind = Conflict if taken else NotFound if code in _MISSING else Rejected
-    text = "; ".join(str(each.get("message", "")) for each in found)
+    text = "; ".join(dict.fromkeys(map(_said, found)))
     return kind(f"Shopify: {text}", code=code, fields=dict(_by_field(found)))
 
 
@@ -391,7 +401,18 @@ def _is_taken(error: Doc) -> bool:
     )
 
 
+def _said(error: Doc) -> str:
+    """Return a user error's message, with its field where the message doesn't name it itself."""
+    message, path = str(error.get("message", "")), _path(error.get("field"))
+    inner = path.partition(".")[2]  # the outermost step is the mutation's argument
+    words = re.findall("[A-Z]?[a-z]+", inner.rpartition(".")[2])
+    named = all(word.lower() in message.lower() for word in words)
+    return message if named else f"{inner}: {message}"
+
+
 def _by_field(errors: Iterable[Doc]) -> Iterator[tuple[str, str]]:
-    for each in errors:
-        path = ".".join(str(step) for step in each.get("field") or ())
-        yield path, str(each.get("message", ""))
+    return ((_path(each.get("field")), str(each.get("message", ""))) for each in errors)
+
+
+def _path(steps: Iterable[Any] | None) -> str:
+    return ".".join(str(step) for step in steps or ())

@@ -14,6 +14,7 @@ __all__ = [
     "keyed",
     "names_of",
     "references",
+    "renamed",
     "reworded",
     "sought",
     "undotted",
@@ -104,12 +105,16 @@ def reworded(desired: R, live: Record, ids: Mapping[str, str]) -> R:
         live: the record that it is compared with.
         ids: the platform ids of others by kind and key ("product sku:A-1").
     """
-    held = ((f"{kind} {name}", name) for kind, name in keyed(live))
-    words = {ids[key]: name for key, name in held if key in ids}
+    held = {id_: name for kind, name in keyed(live) if (id_ := ids.get(f"{kind} {name}"))}
+    words = ((each, held.get(ids.get(f"{each[0]} {each[1]}", ""))) for each in keyed(desired))
+    return renamed(desired, {each: word for each, word in words if word})
+
+
+def renamed(desired: R, words: Mapping[tuple[str, str], str]) -> R:
+    """Return a record that refers to others by other keys, which go by kind and key; each once."""
     fields: dict[str, Any] = {}
     for field, kind, value in _keyed(desired):
-        known = ((ids.get(f"{kind} {name}", ""), name) for name in _several(value))
-        said = dict.fromkeys(words.get(id_, name) for id_, name in known)
+        said = dict.fromkeys(words.get((kind, name), name) for name in _several(value))
         fields[field] = next(iter(said), "") if isinstance(value, str) else tuple(said)
     return desired.model_copy(update=fields) if fields else desired
 

@@ -45,6 +45,7 @@ from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
 from storebridge.plan.needs import kept_whole, to_compare, to_verify
 from storebridge.plan.options import OnConflict
 from storebridge.plan.pace import Pace
+from storebridge.plan.references import Named, shows_otherwise, singles
 from storebridge.plan.report import Report
 from storebridge.plan.sent import Sent
 from storebridge.plan.sides import change_of, patch_of
@@ -320,7 +321,7 @@ class _Run:
                 target = target if status in _FINAL else None
             if target:
                 sending.refs[f"{kind} {name}"] = target
-            elif pending and name in _singles(desired):
+            elif pending and name in singles(desired):
                 return f"the {kind} {name.partition(':')[2]!r} that it belongs to was not created"
             elif row.part == "membership":
                 return f"there is no {kind} {name.partition(':')[2]!r} in the store or the source"
@@ -462,7 +463,8 @@ class _Run:
             self._ledger(sending.records).note(change.desired, outcome, outcome.record)
             to_check = outcome.status in _FINAL and change.action != "delete"
             shown = outcome.record or outcome.shown
-            if to_check and shown is None:
+            # An outcome is kept before anything more is asked of the store.
+            if to_check and (shown is None or shows_otherwise(change.desired, shown)):
                 sending.unread.append(outcome)
                 kept.append((outcome, False))
             else:
@@ -504,6 +506,7 @@ class _Run:
             message = "accepted, but the store doesn't have the record"
         else:
             asked = as_edits(self.store.adapter.normalise(change.desired), change.before)
+            asked = Named(self.store).reworded(asked, live)
             patch = diff(asked, live)
             left = remaining(change.removed, live) + surplus(change.desired, live)
             message = _differences(sending.records, patch, left)
@@ -562,12 +565,6 @@ def _is_done(change: Change[Any], record: Record) -> bool:
     """Return whether a record has all that an update asks for."""
     asked = change.action != "update" or diff(change.desired, record).after
     return not asked and not remaining(change.removed, record)
-
-
-def _singles(desired: Record) -> set[str]:
-    """Return the keys of what a record refers to by a field of one value (its parent)."""
-    found = ((start, getattr(desired, name)) for name, (_, start) in desired.references.items())
-    return {f"{start}{value}" for start, value in found if isinstance(value, str)}
 
 
 def _grown(model: type[Record], before: Doc, record: Record) -> list[str]:

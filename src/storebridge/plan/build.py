@@ -187,6 +187,8 @@ class _Builder:
         for chunk in self.spool.chunks(kind, _CHUNK):
             found = live.find(name for _, names in chunk for name in names)
             index = Index(found.values())
+            bodies = (row.body for row, _ in chunk if '"sku:' in row.body or '"id:' in row.body)
+            self.changes.expect(map(records.model.model_validate_json, bodies))
             for row, names in chunk:
                 self._compare_one(records, live, row, names, index, found)
             self.intake.finish()

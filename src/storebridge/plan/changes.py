@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storebridge.adapter import PARTS, Action, Field, Records
@@ -24,12 +24,11 @@ from storebridge.ledger import Ledger
 from storebridge.models import KINDS, Collection, Product, Record
 from storebridge.parts import declared, named_in, split
 from storebridge.pictures import Pictures
-from storebridge.plan.chunks import chunks
 from storebridge.plan.collections import ByHand
 from storebridge.plan.file import ChangeRow, PlanFile, SkippedRow
 from storebridge.plan.guards import Watch
-from storebridge.plan.needs import naming
 from storebridge.plan.options import PlanOptions
+from storebridge.plan.references import References
 from storebridge.plan.sent import Sent
 from storebridge.plan.spool import Spool, Spooled
 
@@ -98,11 +97,11 @@ class Changes:
             watch: measures the changes for the guards; without one the plan puts back or repeats
                 what a plan did, and creates records with the status that they had, or none.
         """
-        self._store, self._file, self._spool, self._options = store, file, spool, options
+        self._store, self._file, self._options = store, file, options
         self._watch = watch
         self._rows: list[tuple[int, ChangeRow]] = []
         self._skipped: list[SkippedRow] = []
-        self._refs: dict[str, set[str]] = {}
+        self._references = References(store, file, spool)
         self._counts = dict.fromkeys(
             ("create", "update", "delete", "unchanged", "skipped", "out_of_scope"), 0
         )
@@ -112,7 +111,6 @@ class Changes:
         self._unstocked = 0
         self._ledgers: dict[str, Ledger] = {}
         self._held_back: list[str] = []
-        self._nowhere: dict[str, None] = {}
         self.by_hand = ByHand(store)
         """Which collections fill themselves."""
         self.pictures = Pictures(store.state, options.pictures_max, options.pictures_as)
@@ -120,6 +118,10 @@ class Changes:
         """The parent of each collection of the source, by handle."""
 
     # -- what becomes of a record
+
+    def expect(self, desired: Iterable[Record]) -> None:
+        """Learn together what the records of a chunk refer to."""
+        self._references.named.learn(desired)
 
     def plain_create(self, row: Spooled) -> bool:
         """Plan a create that needs no look at the record; False if it needs one."""
@@ -136,6 +138,7 @@ class Changes:
 
     def create(self, row: Spooled, desired: Record, why: Why = UNSAID) -> None:
         """Plan a create, one change per part."""
+        desired = self._references.named.reworded(desired, None)
         desired = self._by_hand(self._ledger(row.kind).meant(desired, None).desired, None)
         desired = settle_lists(desired.without("id", "modes"), type(desired)())
         late = self._store.adapter.records(row.kind).is_late(desired)
@@ -146,7 +149,7 @@ class Changes:
         if declared("key", fields) is None:
             desired = desired.without("key")
         for part, piece in split(desired, fields).items():
-            self._refer(piece)
+            self._references.add(piece)
             if part == "core":
                 body = piece.model_dump_json()
                 self._add(about, part, "create", _Sides(None, body), core)
@@ -178,6 +181,7 @@ class Changes:
     ) -> bool:
         """Plan what differs, with the quantities of some variants, or of all for None."""
         found, fields = False, self._fields(row.kind)
+        desired = self._references.named.reworded(desired, live)
         desired, live, held_back = self._ledger(row.kind).meant(desired, live)
         desired = self._changeable(self._by_hand(desired, live), live)
         self._held_back += [row.label] if held_back else []
@@ -192,7 +196,7 @@ class Changes:
             if not patch.after:
                 continue
             found = True
-            self._refer(settle_lists(piece, live))  # `collections+` names collections too
+            self._references.add(settle_lists(piece, live))  # `collections+` names collections too
             late = self._store.adapter.records(row.kind).is_late(piece)
             self._add_patch(_About(row, live.id, late=late), part, patch, why)
             if self._watch is not None:
@@ -227,7 +231,7 @@ class Changes:
         """
         desired = rebuild(type(live), patch)[1]
         about, why = _About(row_of(kind, None, live), live.id), Why(tuple(reasons))
-        self._refer(desired)
+        self._references.add(desired)
         pieces = split(desired, self._fields(kind))
         if len(pieces) > 1 and part in pieces:
             patch = _narrowed(patch, pieces.pop(part))
@@ -253,7 +257,7 @@ class Changes:
 
     def flush(self) -> None:
         """Write what was collected since the last time."""
-        self._resolve()
+        self._references.resolve()
         self._file.add_changes(self._rows)
         self._file.add_skipped(self._skipped)
         self._rows, self._skipped = [], []
@@ -270,8 +274,8 @@ class Changes:
         self._file.put_meta(counts=self._counts, absent=self._absent)
         if self._held_back:
             self._file.add_warning(_doubtful(self._held_back))
-        if self._nowhere:
-            self._file.add_warning(_missing(list(self._nowhere)))
+        if self._references.nowhere:
+            self._file.add_warning(_missing(list(self._references.nowhere)))
         if self._unstocked:
             self._file.add_warning(
                 f"Of {self._unstocked} rows the quantity differs and is left alone. Set quantities "
@@ -373,35 +377,6 @@ class Changes:
 
     def _undo_create(self, kind: str) -> str:
         return "archive" if self._drafts(kind) else "delete"
-
-    # -- references
-
-    def _refer(self, piece: Record) -> None:
-        """Note the records that a piece refers to."""
-        for target, name in references(piece):
-            self._refs.setdefault(target, set()).add(name)
-
-    def _resolve(self) -> None:
-        """Find the platform ids of what the last chunk refers to, in the store or in this plan."""
-        for kind, names in self._refs.items():
-            unknown = [name for name in sorted(names) if self._file.ref(f"{kind} {name}") is None]
-            if not unknown or not self._store.supports(kind):
-                continue
-            found = dict(self._live_ids(kind, unknown))
-            made = ((name, self._spool.key_of(kind, name)) for name in unknown)
-            pending = {name: f"={key}" for name, key in made if key and name not in found}
-            refs = {**pending, **found}
-            self._file.add_refs((f"{kind} {name}", target) for name, target in refs.items())
-            lost = (name for name in unknown if name not in refs)
-            self._nowhere |= dict.fromkeys(f"{kind} {name.partition(':')[2]!r}" for name in lost)
-        self._refs = {}
-
-    def _live_ids(self, kind: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-        records = self._store.adapter.records(kind)
-        for chunk in chunks(names, records.fetch_size):
-            fields = naming(records.model, chunk)
-            for record in self._store.engine.run(records.fetch(chunk, fields)):
-                yield from ((name, record.id) for name in names_of(record) if name in chunk)
 
 
 _UNDO = {"delete": "recreate"}
