@@ -77,6 +77,9 @@ def unheld(desired: Product, limits: Mapping[str, int]) -> Iterator[Fit]:
         most = limits.get(name, usual)
         if len(getattr(desired, name)) > most:
             yield Fit("product", desired.label, name, f"at most {most:,} {name} fit", source)
+    if any("price" in each.given and each.price is None for each in desired.variants):
+        message = "Shopify refuses a variant without a price"
+        yield Fit("product", desired.label, "variants.price", message, "ProductVariant.price")
     for path, elements in (
         ("", (desired,)),
         ("options.", desired.options),
@@ -93,7 +96,8 @@ def unheld(desired: Product, limits: Mapping[str, int]) -> Iterator[Fit]:
 def _lost(elements: Iterable[Product | Variant | Option | Media]) -> Iterator[str]:
     for each in elements:
         for name, value in each.platform_fields.get(NAMESPACE, {}).items():
-            if name not in _EXTRAS[type(each)] and _DEFAULTS.get(name) != value:
+            kept = name in _EXTRAS[type(each)] or _DEFAULTS.get(name) == value
+            if not kept and name != "weight_unit":  # a file's unit without a weight
                 yield name
 
 

@@ -89,9 +89,14 @@ def says(record: Model, path: str) -> bool:
                 return True
         elif word == head:
             field = type(record).model_fields[name]
-            if value != field.get_default(call_default_factory=True):
+            if value != field.get_default(call_default_factory=True) and not _is_blank(value):
                 return True
     return False
+
+
+def _is_blank(value: Any) -> bool:
+    """Return whether a value is an element that gives nothing but natural empties."""
+    return isinstance(value, Model) and not any(says(value, name) for _, name, _ in _given(value))
 
 
 def declared(path: str, fields: Mapping[str, Field]) -> Field | None:

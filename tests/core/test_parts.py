@@ -125,7 +125,8 @@ def test_a_natural_empty_says_nothing() -> None:
     product = Product(
         gift_card=False, vendor="", seo=Seo(title=""), variants=(variant("A", taxable=True),)
     )
-    paths = ("gift_card", "vendor", "seo.title", "variants.taxable")
+    paths = ("gift_card", "vendor", "seo", "seo.title", "variants.taxable")
     assert [path for path in paths if says(product, path)] == []
+    assert says(Product(seo=Seo(title="Warm")), "seo")
     product = product.but(vendor="Acme", variants=(variant("A"), variant("B", taxable=False)))
     assert [path for path in paths if says(product, path)] == ["vendor", "variants.taxable"]

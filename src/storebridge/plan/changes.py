@@ -55,6 +55,9 @@ class Why(NamedTuple):
     """What was read of the live record for it: it joins the conflict check."""
 
 
+#: What names a variant in each of its parts.
+_NAMES = frozenset({"id", "sku", "options"})
+
 #: The reason of a change that the source alone asks for.
 UNSAID = Why()
 
@@ -153,7 +156,7 @@ class Changes:
             if part == "core":
                 body = piece.model_dump_json()
                 self._add(about, part, "create", _Sides(None, body), core)
-            elif (patch := _all_new(piece)).after:
+            elif (patch := _speaking(_all_new(piece))).after:
                 self._add_patch(about, part, patch, Why(why.reasons))
         self._counts["create"] += 1
 
@@ -188,6 +191,7 @@ class Changes:
         for part, piece in split(desired, fields).items():
             piece = named_in(piece, part, fields)
             patch = diff(piece, live)
+            patch = patch if part == "core" else _speaking(patch)
             if stocked is not None:
                 kept = _without_stock(patch, stocked)
                 self._unstocked += bool(row.bare) and kept.after != patch.after
@@ -239,7 +243,7 @@ class Changes:
             pieces = {}
         self._add_patch(about, part, patch, why)
         for other, piece in pieces.items():
-            added = diff(piece.without("handle", "key"), live)
+            added = _speaking(diff(piece.without("handle", "key"), live))
             if added.after:
                 self._add_patch(about, other, added, why)
         self._counts["update"] += 1
@@ -438,6 +442,27 @@ def _all_new(piece: Record) -> Patch:
     blank = type(piece)()
     piece = piece.without("handle", "key", "id")
     return diff(piece, blank)
+
+
+def _speaking(patch: Patch) -> Patch:
+    """Drop new variants that say nothing but their names: the part that makes them has these."""
+    now = patch.after.get("variants")
+    if not isinstance(now, dict):
+        return patch
+    was = patch.before["variants"]
+    mute = {label for label in now if was[label] is None and _is_mute(now[label])}
+    if not mute:
+        return patch
+    before, after = dict(patch.before), dict(patch.after)
+    for side in (before, after):
+        kept = {label: value for label, value in side.pop("variants").items() if label not in mute}
+        side |= {"variants": kept} if kept else {}
+    return Patch(before, after)
+
+
+def _is_mute(element: Mapping[str, Any] | None) -> bool:
+    values = (value for name, value in (element or {}).items() if name not in _NAMES)
+    return element is not None and all(value in (None, "", [], {}) for value in values)
 
 
 def _narrowed(patch: Patch, piece: Record) -> Patch:

@@ -236,7 +236,7 @@ class Intake:
 
     def _fit(self, record: Record, records: Records[Any], known: frozenset[str]) -> None:
         for path in unsupported(record, records.fields):
-            if path in known or not says(record, path):
+            if path in known or not says(record, path) or _is_kept(record, path):
                 continue
             self._note(record.kind, record.label, path, "the platform has no such field", "")
         for path, field in self._limited[record.kind].items():
@@ -263,6 +263,13 @@ class Intake:
         self._fits.append((kind, label, field, message, source))
         if len(self._fits) >= 500:
             self.finish()
+
+
+def _is_kept(record: Record, path: str) -> bool:
+    """Return whether what a platform has no field for is no loss: it is there, or made anew."""
+    if path == "sku" and isinstance(record, Product):
+        return any(variant.sku == record.sku for variant in record.variants)
+    return path == "updated_at"
 
 
 def _is_bare(record: Record) -> TypeGuard[Product]:

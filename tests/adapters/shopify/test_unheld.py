@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,16 @@ from tests.adapters.shopify.shop import tee
 
 import storebridge
 from storebridge.engine import HandlerTransport
-from storebridge.models import Collection, Consent, Customer, Product, Record
+from storebridge.models import (
+    Collection,
+    Consent,
+    Customer,
+    Metafield,
+    Option,
+    Product,
+    Record,
+    Variant,
+)
 from storebridge.store import Store
 from storebridge.store.base import Opening
 from storebridge.testing import VirtualClock
@@ -94,3 +104,44 @@ def test_orders_and_consents_that_shopify_has_no_words_for(store: Store, tmp_pat
     assert "sort_order" not in rows
     report = plan.apply()
     assert report.ok, list(map(str, report.items("failed")))
+
+
+def test_a_variant_without_a_price_is_told_before_it_is_refused(
+    store: Store, tmp_path: Path
+) -> None:
+    desired = tee(variants=(Variant(sku="A", price=None),))
+    plan, _, fit = planned(store, tmp_path, desired)
+    assert fit == [("variants.price", "Shopify refuses a variant without a price")]
+    assert [item.message for item in plan.apply().items()] == ["a variant needs a price"]
+
+
+def test_a_unit_without_a_weight_is_no_loss(store: Store, tmp_path: Path) -> None:
+    own = {"shopify": {"weight_unit": "kg", "own": 1}}
+    _, _, fit = planned(store, tmp_path, tee(variants=(Variant(sku="A", platform_fields=own),)))
+    assert [field for field, _ in fit] == ["variants.platform_fields.shopify.own"]
+
+
+def test_what_a_variant_keeps_or_the_shop_makes_is_no_loss(store: Store, tmp_path: Path) -> None:
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    kept = tee(sku="A", updated_at=moment, variants=(Variant(sku="A"),))
+    lost = tee(handle="mug", sku="B", variants=(Variant(sku="C"),))
+    fit = planned(store, tmp_path, kept, lost)[0].fit()
+    assert [(each.label, each.field) for each in fit] == [("mug", "sku")]
+
+
+def test_variants_that_say_nothing_in_a_part_are_no_change_of_it(
+    store: Store, tmp_path: Path
+) -> None:
+    sizes = (Option(name="Size", values=("S",)), Option(name="Size", values=("S", "M")))
+    small = Variant(sku="S", options=("S",), metafields=(), media=())
+    money = Metafield(namespace="own", key="note", value="c")
+    large = small.but(sku="M", options=("M",), metafields=(money,))
+    desired = Product(handle="tee", title="Tee", options=sizes[:1], variants=(small,))
+    plan, _, _ = planned(store, tmp_path, desired)
+    assert [change.part for change in plan.changes()] == ["core"]
+    assert plan.apply().ok
+    (tmp_path / "plan").unlink()
+    plan, _, _ = planned(store, tmp_path, desired.but(options=sizes[1:], variants=(small, large)))
+    changes = {change.part: [path for path, _, _ in change.fields] for change in plan.changes()}
+    assert changes == {"core": ["options", "variants[M]"], "metafields": ["variants[M]"]}
+    assert plan.apply().ok
