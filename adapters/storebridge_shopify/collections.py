@@ -324,7 +324,9 @@ def _collection(doc: Doc) -> Collection:
         found["metafields"] = reading.metafields(doc["metafields"])
     if "products" in doc:
         handles = (node["handle"] for node in reading.nodes(doc["products"]))
-        found["products"] = () if rules else tuple(f"handle:{each}" for each in handles)
+        # What sells best is another one tomorrow; only an order set by hand is one to keep.
+        kept = handles if doc["sortOrder"] == "MANUAL" else sorted(handles)
+        found["products"] = () if rules else tuple(f"handle:{each}" for each in kept)
     if "resourcePublications" in doc:
         found["channels"] = tuple(reading.channels(reading.nodes(doc["resourcePublications"])))
     return Collection(**found)

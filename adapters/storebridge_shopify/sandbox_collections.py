@@ -53,6 +53,21 @@ def product_ids(state: State, doc: Doc) -> list[str]:
     return [id for (id,) in state.rows(sql, doc["id"])]
 
 
+def _in_order(state: State, order: str, products: list[Doc]) -> list[Doc]:
+    """Return products as a collection shows them; newest first where sales would decide."""
+    if order == "MANUAL":
+        return products
+    price, title = order.startswith("PRICE"), order.startswith("ALPHA")
+
+    def rank(product: Doc) -> Any:
+        if price:
+            return Decimal(next(iter(_column(state, product, "VARIANT_PRICE")), 0))
+        return product["title"].casefold() if title else int(split(product["id"])[1])
+
+    rising = order.endswith("_ASC") or order == "CREATED"
+    return sorted(products, key=rank, reverse=not rising)
+
+
 def manual_of(state: State, product: str) -> list[str]:
     """Return the ids of the manual collections that a product is in."""
     sql = "SELECT collection FROM members WHERE product = ?"
@@ -193,7 +208,8 @@ def _in_collection(doc: Doc, info: Info, id: str) -> bool:
 @field("Collection", "products")
 def _products(doc: Doc, info: Info, **arguments: Any) -> Doc:
     found = (info.context.get(id) for id in product_ids(info.context, doc))
-    return connection((each for each in found if each), **arguments)
+    products = [each for each in found if each]
+    return connection(_in_order(info.context, doc["sortOrder"], products), **arguments)
 
 
 @field("Collection", "productsCount")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic_core import to_jsonable_python
 
 from storebridge.compare.names import composed, undotted
-from storebridge.compare.order import moved
+from storebridge.compare.order import moved, sorted_by_itself
 from storebridge.models import Media, Model, Money, Option, Product, Record
 
 __all__ = [
@@ -195,7 +195,7 @@ def changed_paths(model: type[Model], patch: Patch) -> list[str]:
 def settle_lists(desired: R, live: Model) -> R:
     """Return the record with whole lists instead of merging plain ones and `tags_add` and so on."""
     given = desired.model_fields_set
-    fields: Doc = {}
+    fields: Doc = sorted_by_itself(desired, live)
     for name in desired.lists:
         if name in given and not _is_keyed(type(desired), name) and _mode(desired, name) == "merge":
             fields[name] = _joined(getattr(live, name), getattr(desired, name))

@@ -1,17 +1,19 @@
-"""The order of pictures: whose places must change so that those that are named follow each other.
+"""The order of pictures, and of a collection's products.
 
-Places are counted from 1. A merging list says nothing of the media that it doesn't name, so only
-the relative order of the named ones counts, and numbers mean nothing besides: 10, 20 is as good as
-1, 2. A medium without a place says nothing of the order either.
+Of pictures: whose places must change so that those that are named follow each other. Places are
+counted from 1. A merging list says nothing of the media that it doesn't name, so only the relative
+order of the named ones counts, and numbers mean nothing besides: 10, 20 is as good as 1, 2. A
+medium without a place says nothing of the order either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from storebridge.models import Media, Product
+from storebridge.models import Collection, Media, Model, Product, Record
 
-__all__ = ["arranged", "in_order", "listed", "moved"]
+__all__ = ["arranged", "in_order", "listed", "moved", "sorted_by_itself"]
 
 #: A desired medium with the live one that it means, None for a new one.
 Pair = tuple[Media, Media | None]
@@ -79,3 +81,17 @@ def _placed(item: Media, place: int | None) -> Media:
     if place is None:
         return item.without("position") if "position" in item.given else item
     return item.model_copy(update={"position": place})
+
+
+def sorted_by_itself(desired: Record, live: Model) -> dict[str, Any]:
+    """Return a collection's products as the live one has them, if nothing but the order differs.
+
+    Returns:
+        {"products": (…)}; {} where the order is set by hand, or other products are wanted.
+    """
+    if not isinstance(desired, Collection) or not isinstance(live, Collection):
+        return {}
+    by_hand = (desired.sort_order or live.sort_order) in ("", "manual")
+    if by_hand or set(desired.products) != set(live.products):
+        return {}
+    return {"products": live.products} if "products" in desired.given else {}

@@ -31,7 +31,7 @@ WHOLE_VARIANTS = frozenset({"variants", "media"})
 _BESIDES: Mapping[str, tuple[str, ...]] = {
     "variants.media": ("media",),
     "variants.sale": ("variants.price",),
-    "products": ("rules",),
+    "products": ("rules", "sort_order"),
 }
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from storebridge.adapter import Batch, Change
 from storebridge.engine import Engine, EngineOptions, HandlerTransport
 from storebridge.flow import Outcome, Request, Response
 from storebridge.models import Money, Option, Product, Record, Variant
+from storebridge.store import Store
+from storebridge.store.base import Opening
 from storebridge.testing import VirtualClock
 from storebridge.testing.rig import creation
 from storebridge_shopify import ShopifyAdapter, ShopifySettings
@@ -98,6 +101,14 @@ class Shop:
     def variables(self, name: str) -> list[Any]:
         """Return what was sent with each operation of a name."""
         return [each["variables"] for each in self.sent if operation(each) == name]
+
+
+def opened(folder: Path, **switches: Any) -> Store:
+    """Return a store on a sandbox of its own, both by one virtual clock."""
+    clock = VirtualClock()
+    transport = HandlerTransport(create(None, clock=clock.time, **switches))
+    opening = Opening(state=folder / "state", clock=clock, transport=transport)
+    return Store(ShopifyAdapter(ShopifySettings(**settings())), opening)
 
 
 def operation(body: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.adapters.shopify.shop import Shop, tee
+from tests.adapters.shopify.shop import Shop, eur, opened, tee
 from tests.pictures import png
 
 import storebridge
@@ -18,6 +18,7 @@ from storebridge.models import (
     Product,
     Rule,
     Translation,
+    Variant,
 )
 from storebridge.testing.rig import creation
 
@@ -72,6 +73,57 @@ def test_members_of_a_collection_that_sorts_itself_are_waited_for_and_not_ordere
     assert shop.clock.time() - started >= 6
     assert "CollectionReorder" not in shop.operations
     assert members(shop, id_) == ("handle:a",)
+
+
+@pytest.mark.parametrize("order", ["", "manual", "alpha_desc", "best_selling", "price_asc"])
+def test_the_order_of_products_counts_where_it_was_set_by_hand(tmp_path: Path, order: str) -> None:
+    group = Collection(handle="group", title="Group", products=("handle:b", "handle:c", "handle:a"))
+    group = group.but(sort_order=order) if order else group
+    turned = Collection(handle="group", products=("handle:a", "handle:c", "handle:b"))
+    with opened(tmp_path) as store:
+        for each in (tee("a"), tee("b"), tee("c")):
+            assert store.products.create(each).status is Status.APPLIED
+        assert store.plan([group], tmp_path / "1").apply().ok
+        assert store.plan([group], tmp_path / "2").is_empty
+        assert store.plan([turned], tmp_path / "3").is_empty == (order != "manual")
+        assert store.collections.update(turned).status is not Status.FAILED
+        less = turned.but(products=("handle:c", "handle:a"))
+        assert store.plan([less], tmp_path / "4").apply().ok
+        assert store.plan([less], tmp_path / "5").is_empty
+
+
+def test_what_sells_best_meanwhile_is_no_conflict(tmp_path: Path) -> None:
+    group = Collection(handle="group", title="Group", sort_order="price_asc")
+    dear = Product(handle="a", variants=(Variant(price=eur("99.00")),))
+    with opened(tmp_path) as store:
+        for handle, price in (("a", "1.00"), ("b", "2.00"), ("c", "3.00")):
+            store.products.create(dear.but(handle=handle, variants=(Variant(price=eur(price)),)))
+        all_three = group.but(products=("handle:a", "handle:b", "handle:c"))
+        assert store.plan([all_three], tmp_path / "1").apply().ok
+        plan = store.plan([group.but(products=("handle:c", "handle:a"))], tmp_path / "2")
+        assert store.products.update(dear).status is Status.APPLIED
+        assert [item.message for item in plan.apply().items()] == [""]
+
+
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [("MANUAL", "bca"), ("ALPHA_ASC", "abc"), ("ALPHA_DESC", "cba"), ("PRICE_DESC", "acb"),
+     ("CREATED", "bac"), ("BEST_SELLING", "cab")],
+)  # fmt: skip
+def test_the_sandbox_shows_products_in_the_order_of_their_collection(
+    order: str, shown: str
+) -> None:
+    shop = Shop()
+    for handle, price in (("b", 1), ("a", 3), ("c", 2)):
+        shop.create(
+            tee(handle, title=handle, options=(), variants=(Variant(price=eur(f"{price}.00")),))
+        )
+    [id_] = shop.create(Collection(handle="group", sort_order=order.lower()))
+    wanted = Collection(products=("handle:b", "handle:c", "handle:a"))
+    assert shop.update(id_, wanted, "membership").status is Status.APPLIED
+    text = "query($id: ID!) { collection(id: $id) { products(first: 9) { nodes { handle } } } }"
+    found = shop.person(text, id=id_)["collection"]["products"]["nodes"]
+    assert "".join(node["handle"] for node in found) == shown
 
 
 def test_a_member_that_isnt_there_is_named() -> None:

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.adapters.shopify.shop import tee
+from tests.adapters.shopify.shop import opened, tee
 
-import storebridge
-from storebridge.engine import HandlerTransport
 from storebridge.models import (
     Collection,
     Consent,
@@ -23,18 +21,11 @@ from storebridge.models import (
     Variant,
 )
 from storebridge.store import Store
-from storebridge.store.base import Opening
-from storebridge.testing import VirtualClock
-from storebridge_shopify import ShopifyAdapter, ShopifySettings
-from storebridge_shopify.sandbox import create, settings
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    clock = VirtualClock()
-    transport = HandlerTransport(create(None, clock=clock.time))
-    opening = Opening(state=tmp_path / "state", clock=clock, transport=transport)
-    with storebridge.Store(ShopifyAdapter(ShopifySettings(**settings())), opening) as found:
+    with opened(tmp_path) as found:
         yield found
 
 
