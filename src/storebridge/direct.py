@@ -293,9 +293,9 @@ class Chunk:
             return
         if live is not None:
             desired = reworded(with_only(desired, live), live, self._ids)
-            if doubt := misfit(desired, live):
-                self._fail(item, doubt.cause, doubt.message, doubt.remedy)
-                return
+        if doubt := misfit(desired, live):
+            self._fail(item, doubt.cause, doubt.message, doubt.remedy)
+            return
         desired, live, item.held_back = self.ledger.meant(desired, live)
         if live is None:
             for part, piece in split(self._whole(desired), self.records.fields).items():

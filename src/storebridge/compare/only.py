@@ -29,9 +29,18 @@ def with_only(desired: R, live: Record) -> R:
     return desired.model_copy(update={"variants": (known,)})
 
 
-def misfit(desired: Record, live: Record) -> Doubt | None:
-    """Return why a desired variant has no place among the live ones, None where all have one."""
-    if not isinstance(desired, Product) or not isinstance(live, Product) or not desired.variants:
+def misfit(desired: Record, live: Record | None) -> Doubt | None:
+    """Return why a desired variant has no place in its product, None where all have one.
+
+    Args:
+        desired: what is asked for.
+        live: what the store has; None for a new record.
+    """
+    if not isinstance(desired, Product) or len(desired.variants) < (2 if live is None else 1):
+        return None
+    if live is None:
+        return None if _width(desired) else _alike(desired)
+    if not isinstance(live, Product):
         return None
     had, given = _width(live), "options" in desired.given
     width = len(desired.options) if given else had
@@ -44,6 +53,12 @@ def misfit(desired: Record, live: Record) -> Doubt | None:
         if held is None and len(variant.options) != width:
             return _unplaced(variant, options, live, width)
     return None
+
+
+def _alike(new: Product) -> Doubt:
+    named = ", ".join(_word(each) for each in new.variants)
+    message = f"{new.label!r} would be new, with several variants and no options: {named}"
+    return Doubt("invalid", message, "Give it options, and each variant its values.")
 
 
 def _width(live: Product) -> int:

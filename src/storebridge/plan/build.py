@@ -274,6 +274,8 @@ class _Builder:
         elif self.options.create == "no":
             remedy = "Plan it with --create draft if it should be made."
             self.changes.skip(row, "unknown", f"{message}, and --create no makes none", remedy)
+        elif doubt := misfit(desired, None):
+            self.changes.skip(row, doubt.cause, doubt.message, doubt.remedy)
         else:
             self.changes.create(row, desired, why)
 

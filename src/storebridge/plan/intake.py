@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from pydantic_core import PydanticSerializationError
 
 from storebridge.adapter import Field, Records
-from storebridge.compare import EDITS, composed, key_for, origins, sought, ways_to_name
+from storebridge.compare import EDITS, composed, key_for, misfit, origins, sought, ways_to_name
 from storebridge.errors import NotSupported, Problem
 from storebridge.formats.base import Sourced
 from storebridge.look import in_turn, look
@@ -147,7 +147,7 @@ class Intake:
     def _is_plain(self, record: Record, records: Records[Any]) -> bool:
         if records.shares_media and origins(record):
             return False  # the ledger may have them
-        if records.is_late(record):
+        if records.is_late(record) or misfit(record, None):
             return False
         return is_plain(record, records.fields)
 
