@@ -98,7 +98,9 @@ def _lost(elements: Iterable[Product | Variant | Option | Media]) -> Iterator[st
         for name, value in each.platform_fields.get(NAMESPACE, {}).items():
             kept = name in _EXTRAS[type(each)] or _DEFAULTS.get(name) == value
             if not kept and name != "weight_unit":  # a file's unit without a weight
-                yield name
+                # A group is told by its members, as the columns of a file that nobody knows.
+                group = isinstance(value, Mapping)
+                yield from (f"{name}.{key}" for key in value) if group else (name,)
 
 
 def _variant(desired: Variant, markets: Mapping[str, str]) -> Variant:

@@ -88,7 +88,7 @@ def _first_variant(state: State, doc: Doc, options: Sequence[Doc]) -> None:
 
 
 def _finish(state: State, doc: Doc, given: Doc) -> None:
-    from storebridge_shopify.sandbox_collections import join, leave
+    from storebridge_shopify.sandbox_members import join, leave
 
     index_product(state, doc)
     state.save(doc)

@@ -386,7 +386,7 @@ def _set_variant_files(state: State, doc: Doc, given: Doc) -> None:
 
 def _set_collections(state: State, doc: Doc, ids: list[str]) -> None:
     """Replace the manual collections that a product is in."""
-    from storebridge_shopify.sandbox_collections import join, leave, manual_of
+    from storebridge_shopify.sandbox_members import join, leave, manual_of
 
     for at, id in enumerate(ids):
         if state.get(id, "Collection") is None:

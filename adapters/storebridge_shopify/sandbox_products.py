@@ -73,7 +73,7 @@ def _number(_state: State, doc: Doc) -> str:
 
 
 def _collections(state: State, doc: Doc) -> list[str]:
-    from storebridge_shopify.sandbox_collections import collections_of
+    from storebridge_shopify.sandbox_members import collections_of
 
     return [split(each["id"])[1] for each in collections_of(state, doc["id"])]
 

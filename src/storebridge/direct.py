@@ -38,6 +38,7 @@ from storebridge.flow import Flow, Outcome, Status
 from storebridge.ledger import Ledger
 from storebridge.look import in_turn, look
 from storebridge.models import Product, Record
+from storebridge.models.base import with_article
 from storebridge.models.checks import problems
 from storebridge.parts import declared, named_in, says, split, unsupported
 from storebridge.pictures import Pictures
@@ -272,7 +273,7 @@ class Chunk:
         names = [live.id] if live else [*filter(None, (item.key, *self._names(item)))]
         rival = next((taken[name] for name in names if name in taken), None)
         if live is not None and self.verb == "create":
-            message = f"the store has a {kind} {live.label!r} already (id {live.id})"
+            message = f"the store has {with_article(kind)} {live.label!r} already (id {live.id})"
             self._fail(item, "conflict", message, "Use update or upsert.")
         elif live is None and self.verb in ("update", "delete"):
             remedy = (

@@ -17,6 +17,7 @@ import storebridge
 from storebridge import errors, formats
 from storebridge.adapter import Batch
 from storebridge.cli.apply import _show_report
+from storebridge.cli.plan import _show_change
 from storebridge.errors import ConfigError
 from storebridge.flow import Flow, Outcome, Status, report
 from storebridge.models import (
@@ -24,10 +25,11 @@ from storebridge.models import (
     Customer,
     Location,
     Money,
+    Option,
     Product,
     Variant,
 )
-from storebridge.plan import Report
+from storebridge.plan import PlannedChange, Report
 from storebridge.plan.report import Item
 from storebridge.store import Store
 from tests.cli.test_cli import EUR, TEE, URL, Cli, cli, shop, source
@@ -235,7 +237,7 @@ def test_a_finished_plan_has_nothing_left_to_do(
     assert "storebridge undo a.plan" in out
     assert json.loads(cli("history", URL, "--json")) == before
     cli("apply", "a.plan", "--digest", "0" * 12, code=5)
-    cli("apply", "a.plan", "--to", "local:other.db", code=5)
+    cli("apply", "a.plan", "--to", "local:other.db", code=3)
 
 
 def test_a_finished_folder_has_nothing_left_to_do(cli: Cli, shop: Store) -> None:
@@ -398,3 +400,72 @@ def test_help_says_what_is_meant(cli: Cli) -> None:
     assert "FIELD FIND NEW" in cli("edit", "--help", state=False)
     assert "metafield_definition" in cli("pull", "--help", state=False)
     assert "own data folder" in cli("history", "--help", state=False)
+
+
+def test_a_field_that_is_none_is_wrong_usage(cli: Cli, shop: Store) -> None:
+    shop.products.create(TEE)
+    for words in (("pull", URL, "-o", "a.csv"), ("plan", source(TEE), "--to", URL)):
+        cli(*words, "--fields", "titel", code=2)
+        assert "title is close" in cli.err
+        cli(*words, "--where", "titel = 'x'", code=2)
+
+
+def test_a_folder_is_no_file_to_write_to(cli: Cli, shop: Store) -> None:
+    shop.products.create(TEE)
+    Path("there").mkdir()
+    for folder in (".", "there"):
+        cli("plan", source(TEE.but(title="New")), "--to", URL, "-o", folder, code=2)
+        assert cli.err == f"Error: {folder} is a folder; name a new file in it\n"
+        cli("pull", URL, "-o", folder, code=2)
+        assert cli.err == f"Error: {folder} is a folder; name a new file in it\n"
+
+
+def test_what_a_file_says_twice_is_told_once(cli: Cli) -> None:
+    head = "Handle,Title,Variant SKU,Image Src\n"
+    for rows, told in (
+        ("a,A,A,\nb,B,B,\na,C,C,\n", "Row 2 begins a product with this handle already ('a')"),
+        ("a,A,X,\nb,B,X,\n", "Row 2 has this SKU already, in another product ('X')"),
+        ("a,A,A,file:///etc/passwd\n", "An absolute path needs to be in a folder that you name"),
+    ):
+        Path("a.csv").write_text(head + rows, encoding="utf-8")
+        cli("plan", "a.csv", "--to", URL, code=1)
+        assert "Error: 1 problem in the source" in cli.err
+        assert told in cli.err
+
+
+def test_another_currency_is_to_be_converted(cli: Cli, shop: Store) -> None:
+    shop.products.create(TEE)
+    cli("plan", URL, "--to", "sandbox:woocommerce", code=1)
+    assert "The price is in EUR, the currency here is USD" in cli.err
+    assert "Convert it to USD first" in cli.err
+
+
+def test_pull_counts_no_record_that_the_format_only_borrows_or_leaves_out(
+    cli: Cli, shop: Store
+) -> None:
+    named = tuple(Option(name=name, values=("1",)) for name in "abcd")
+    variant = Variant(sku="F", price=EUR, options=("1",) * 4)
+    shop.products.create(Product(handle="four", options=named, variants=(variant,)))
+    shop.products.create(TEE.but(collections=("sale",)))
+    shop.collections.create(Collection(handle="sale", title="Sale"))
+    for format, found in (
+        ("matrixify", "1 product record"),  # four options are too many
+        ("shopify-csv", "1 product record"),
+        ("woocommerce-csv", "2 product records"),
+        ("collections", "1 collection record"),
+        ("redirects", "no records"),
+    ):
+        assert f"Wrote {found} to a.csv." in cli("pull", URL, "-o", "a.csv", "--format", format)
+    assert "Wrote 1 collection record to a.csv." in cli("pull", URL, "collection", "-o", "a.csv")
+    whole = "Wrote 1 location, 1 collection, 2 product records to a.jsonl."
+    assert whole in cli("pull", URL, "-o", "a.jsonl")
+
+
+def test_what_no_undo_takes_back_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for undo, told in (("none", "can't take this back"), ("partly", "can take this back in part")):
+        _show_change(PlannedChange(1, "product", "core", "update", "tee", "1", 2, (), (), undo))
+        assert f"    an undo {told}" in capsys.readouterr().out
+
+
+def test_the_help_says_how_several_locations_are_named(cli: Cli) -> None:
+    assert "FROM=TO,FROM=TO" in cli("plan", "--help", state=False)

@@ -482,3 +482,21 @@ def test_any_product_round_trips(tmp_path: Path, source: list[Product], suffix: 
     path = tmp_path / f"a.{suffix}"
     assert write(path, source, EUR, "matrixify") == []
     assert [item.record for item in items(path)] == source
+
+
+def test_a_product_with_a_cell_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
+    long = Product(handle="long", title="L", description_html="x" * 40_000)
+    short = Product(handle="short", title="S", description_html="x")
+    path = tmp_path / "a.xlsx"
+    assert write(path, [long, short], EUR, "matrixify") == [
+        Loss(
+            "product",
+            "any change (Command is IGNORE, since a cell that is too long would clear)",
+            1,
+            "long",
+        ),
+        Loss("product", "Body HTML (over 32767 characters)", 1, "long"),
+    ]
+    assert [item.record for item in items(path)] == [short]
+    assert write(tmp_path / "a.csv", [long, short], EUR, "matrixify") == []
+    assert [item.record for item in items(tmp_path / "a.csv")] == [long, short]

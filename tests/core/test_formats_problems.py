@@ -11,7 +11,7 @@ import pytest
 
 from storebridge.errors import Problem, SourceError
 from storebridge.formats import FORMATS, Context, Sourced, detect, read, write
-from storebridge.models import Product
+from storebridge.models import Collection, Product, Record
 
 EUR = Context(currency="EUR", market_currencies={"Schweiz": "CHF"})
 SHOPIFY = ("Handle", "Title", "Option1 Name", "Option1 Value", "Variant SKU", "Variant Price")
@@ -344,3 +344,25 @@ def test_what_many_rows_have_is_told_once() -> None:
         f"a.csv, 900 rows (2, 3, 4, 5, 6, …), column 'Price': no price ({values}). Give one.",
         "a.csv, row 7, column 'Title': no title. Give one.",
     ]
+
+
+def test_a_weight_below_zero_is_told_as_it_stands(tmp_path: Path) -> None:
+    header = ("Handle", "Title", "Variant Grams", "Variant Weight Unit")
+    (problem,) = problems(table(tmp_path / "a.csv", header, ("tee", "Tee", "-3", "kg")))
+    assert (problem.value, problem.message) == ("-3", "This can't be below zero")
+
+
+def test_a_slip_of_two_letters_in_a_column_is_told(tmp_path: Path) -> None:
+    (problem,) = shopify(tmp_path, "Vendro", "")
+    assert (problem.row, problem.column) == (1, "Vendro")
+    assert problem.message == "There is no such column; Vendor is close"
+
+
+@pytest.mark.parametrize("format", ["sheet", "shopify-csv", "woocommerce-csv", "collections"])
+def test_a_text_that_fits_no_cell_is_told_with_its_record(tmp_path: Path, format: str) -> None:
+    record: Record = Product(handle="tee", title="Tee", description_html="x" * 40_000)
+    if format == "collections":
+        record = Collection(handle="tee", description_html="x" * 40_000)
+    losses = write(tmp_path / "a.xlsx", [record], EUR, format)
+    (found,) = (loss for loss in losses if "over 32767 characters" in loss.field)
+    assert (found.kind, found.count, found.example) == (record.kind, 1, "tee")

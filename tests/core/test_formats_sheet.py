@@ -403,6 +403,27 @@ def test_an_unknown_header_is_answered_with_the_closest(tmp_path: Path) -> None:
         assert near in messages
 
 
+@pytest.mark.parametrize(
+    ("header", "near"),
+    [
+        ("metafield[a.b]", "metafields.NAMESPACE.KEY[TYPE]"),
+        ("variant.metafield.a.b", "variants.metafields.NAMESPACE.KEY[TYPE]"),
+        ("platform_field.shopify.x", "platform_fields.PLATFORM.KEY"),
+        ("option[", "option[NAME]"),
+        ("options[Size]", "option[NAME]"),
+        ("optoin[Size]", "option[Size]"),
+        ("price[", "price"),
+        ("titel[de]", "title[de]"),
+    ],
+)
+def test_a_column_with_a_free_part_is_told_by_its_form(
+    tmp_path: Path, header: str, near: str
+) -> None:
+    path = table(tmp_path / "a.csv", f"handle;{header}\na;b")
+    (problem,) = (item for item in read(path, EUR, "sheet") if isinstance(item, Problem))
+    assert problem.message == f"There is no such column; {near} is close"
+
+
 def test_a_header_can_be_translated_or_left_out(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", "Artikel;Preis;Notiz\nA;1;x")
     context = Context(currency="EUR", headers={"Artikel": "sku", "Preis": "price", "Notiz": ""})
@@ -1040,7 +1061,7 @@ def test_the_command_line_pulls_edits_and_plans_a_workbook(
     where = "handle = 'p-1'"
     words = ["pull", shop.url, "--where", where, "--fields", "seo.title, vendor", "-o", sheet]
     assert run([*words, "--state", state]) == 0
-    assert "1 product records" in capsys.readouterr().out
+    assert "1 product record " in capsys.readouterr().out
     (found,) = products(tmp_path / "seo.xlsx")
     assert found == Product(handle="p-1", seo=Seo(title="Old 1"))
     assert run(["plan", sheet, "--to", shop.url, "-o", plan, "--check", "--state", state]) == 0

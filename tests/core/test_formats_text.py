@@ -172,3 +172,14 @@ def test_escaping_apostrophes_is_lossless(trigger: str, quotes: int, rest: str) 
     text = "'" * quotes + trigger + rest
     assert unescape(escape(text)) == text
     assert escape(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(("sign", "name"), [("\0", "NUL (0x00)"), ("\x1b", "ESC (0x1B)")])
+def test_a_control_character_in_utf8_is_told_for_what_it_is(
+    tmp_path: Path, sign: str, name: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{HEADER}a,A,A-1\nb,Gr{sign}öße,B-1\n", encoding="utf-8")
+    (problem,) = got(path)[1]
+    assert (problem.row, name in problem.message) == (3, True)
+    assert problem.remedy.startswith("Delete it; or if the file has another encoding")

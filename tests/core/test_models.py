@@ -199,6 +199,10 @@ def test_a_review_is_not_called_by_what_a_person_wrote() -> None:
     assert Review(product="handle:tee", body="My name is Ann").label == "review of tee"
 
 
+def test_a_customer_without_an_id_or_key_is_not_called_by_the_kind() -> None:
+    assert Customer(email="ann@example.com", first_name="Ann").label == "unnamed"
+
+
 def test_reading_keeps_what_a_platform_really_holds() -> None:
     odd = Product(status="scheduled", variants=(Variant(price=Money("1.2345", "JPY")),))
     assert odd.variants[0].price == Money("1.2345", "JPY")

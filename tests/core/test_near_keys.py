@@ -9,7 +9,7 @@ import pytest
 
 from storebridge.errors import PlanError
 from storebridge.flow import Status
-from storebridge.models import Product, Variant
+from storebridge.models import Order, Product, Variant
 from storebridge.plan import Plan
 from storebridge.store import Store
 from tests.conftest import OpenStore
@@ -68,8 +68,15 @@ def test_a_plan_makes_no_store_that_is_gone(store: Store, tmp_path: Path) -> Non
     for each in file.parent.glob(f"{file.name}*"):
         if each.is_file():
             each.unlink()
-    with Plan.open(path) as plan, pytest.raises(PlanError, match="there is no store file"):
+    with Plan.open(path) as plan, pytest.raises(PlanError, match="there is no store file") as told:
         plan.apply(store)
+    assert told.value.exit_code == 3
     assert not file.exists()
     assert list(store.products.iter()) == []
     assert file.exists(), "opening a store makes it"
+
+
+def test_an_order_that_is_there_is_told_with_its_article(store: Store) -> None:
+    order = Order(key="old-1", number="#1")
+    assert store.orders.create(order).status is Status.APPLIED
+    assert store.orders.create(order).message.startswith("the store has an order 'old-1' already")

@@ -197,7 +197,10 @@ class Planning:
     ] = ""
     location: Annotated[
         str,
-        Parameter(help="Where quantities without a location belong; FROM=TO renames the source's."),
+        Parameter(
+            help="Where quantities without a location belong, or what the source's locations are "
+            "called in the store: FROM=TO,FROM=TO."
+        ),
     ] = ""
     match: Annotated[
         Literal["key", "id"],

@@ -224,10 +224,10 @@ def _show_change(change: PlannedChange) -> None:
     for reason in change.reasons:
         say((f"    because {reason}", "dim"))
     if change.undo in ("none", "partly"):
-        say((f"    an undo can take this back {_UNDO[change.undo]}", "dim"))
+        say((f"    an undo {_UNDO[change.undo]}", "dim"))
 
 
-_UNDO = {"none": "not at all", "partly": "in part only"}
+_UNDO = {"none": "can't take this back", "partly": "can take this back in part only"}
 
 
 def _start(was: str, now: str) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from storebridge import formats
 from storebridge.cli.common import StateDir, StoreText
 from storebridge.cli.output import command, progress, say
 from storebridge.models import KINDS
@@ -62,10 +63,13 @@ def pull(
         # Neither table says where a quantity lies, and a plan doesn't guess.
         nowhere = format in ("shopify-csv", "woocommerce-csv") and len(places) > 1
         place = ("--location", places[0]) if nowhere else ()
-    whole = {loss.kind: loss.count for loss in losses if loss.field == "record"}
-    written = {what: count - whole.get(what, 0) for what, count in counts.items()}
+    kinds = counts if kind else formats.held(output, format)
+    written = {what: count for what, count in counts.items() if what in kinds}
+    for loss in losses:
+        if loss.kind in written and loss.field.partition(" ")[0] == "record":
+            written[loss.kind] -= loss.count
     found = ", ".join(f"{count} {what}" for what, count in written.items() if count) or "no"
-    say(f"Wrote {found} records to {output}.")
+    say(f"Wrote {found} record{'' if sum(written.values()) == 1 else 's'} to {output}.")
     for loss in losses:
         part = "" if loss.field == "record" else f"{loss.field} of "
         say(f"  The format can't hold {part}{loss.count} {loss.kind} ({loss.example})")

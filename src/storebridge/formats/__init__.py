@@ -25,6 +25,7 @@ __all__ = [
     "Loss",
     "Sourced",
     "detect",
+    "held",
     "holding",
     "read",
     "write",
@@ -79,6 +80,11 @@ def write(path: Path, records: Iterable[Record], context: Context, format: str =
         OSError: if the file can't be written.
     """
     return (_named(format) if format else _by_suffix(path)).write(path, records, context)
+
+
+def held(path: Path, format: str = "") -> frozenset[str]:
+    """Return the kinds of record that a new file is for; others may lend it a path or a place."""
+    return (_named(format) if format else _by_suffix(path)).kinds
 
 
 def holding(path: Path, kind: str, format: str = "") -> str:
@@ -138,6 +144,8 @@ def _by_suffix(path: Path) -> Format:
 
 def _writable(path: Path) -> list[Format]:
     """Return the formats that a new file's suffix may stand for; what is text may be any."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a new file in it")
     fitting = _suffixed(path) if path.suffix.casefold() != ".txt" else []
     if not fitting:
         raise _unclear(path)

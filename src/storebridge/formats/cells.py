@@ -186,7 +186,7 @@ def picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:
 
 def closest(header: str, names: Iterable[str]) -> str:
     """Return the name that a header seems to be a slip of, "" if there is none."""
-    return next(iter(get_close_matches(key_of(header), names, 1, 0.85)), "")
+    return next(iter(get_close_matches(key_of(header), names, 1, 0.83)), "")
 
 
 #: What a `Command` column may say, as other bulk tools write it: to delete, or what is expected.

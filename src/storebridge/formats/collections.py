@@ -141,7 +141,7 @@ class CollectionSheet:
                 spool.column(name)
             for record in records:
                 if isinstance(record, Collection):
-                    spool.add(_cells(record, losses))
+                    spool.add(_cells(record, losses), record)
                 else:
                     losses.add(record.kind, "record", record.label)
             spool.write(path, context, mark=True)

@@ -14,7 +14,8 @@ quantities say nothing either: a plan takes elements out of such lists only with
 | Variant and Image: MERGE (default), REPLACE | the list's mode; DELETE is refused |
 
 `Published` is the channel "Online Store". Names in `Custom Collections` become handles, and the
-product is added to them. What Matrixify only exports is passed over.
+product is added to them. What Matrixify only exports is passed over. A product with a
+text that no cell of a workbook has room for is written with IGNORE, since a blank one would clear.
 """
 
 from __future__ import annotations

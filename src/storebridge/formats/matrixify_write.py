@@ -21,7 +21,7 @@ from storebridge.formats.sheet_columns import Column
 from storebridge.formats.sheet_columns import column_of as sheet_column
 from storebridge.formats.sheet_write import SheetWriter
 from storebridge.formats.shopify_cells import NO_OPTION, ONLINE_STORE
-from storebridge.formats.table import Spool
+from storebridge.formats.table import Spool, fits
 from storebridge.models import Product, Record
 
 __all__ = ["write"]
@@ -61,11 +61,19 @@ def write(path: Path, records: Iterable[Record], context: Context) -> list[Loss]
             if not isinstance(record, Product):
                 losses.add(record.kind, "record", record.label)
                 continue
-            for row in writer.product(record):
-                spool.add(row)
+            for row in _safe(writer.product(record), path, writer.sheet):
+                spool.add(row, record)
         writer.blanks.report(losses)
         spool.write(path, context)
     return losses.all()
+
+
+def _safe(rows: list[Row], path: Path, sheet: SheetWriter) -> list[Row]:
+    """Return the rows of a product, to be passed over where a cell would be blank and clear."""
+    if all(fits(text, path) for row in rows for text in row.values()):
+        return rows
+    sheet.lost("any change (Command is IGNORE, since a cell that is too long would clear)")
+    return [{**row, "Command": "IGNORE"} for row in rows]
 
 
 class _Blanks:

@@ -128,4 +128,4 @@ def _placed(folder: Path, absolute: bool, found: list[Finding], url: str, path: 
         return picture_url(url, folder, absolute=absolute)
     except BadCell as bad:
         found.append(Finding(path, url, bad.message, bad.remedy))
-        return url
+        return "" if local_file(url) else url  # nobody looks into a file that was refused

@@ -89,7 +89,7 @@ class RedirectTable:
                 spool.column(name)
             for record in records:
                 if isinstance(record, Redirect):
-                    spool.add({_FROM: record.path, _TO: record.target})
+                    spool.add({_FROM: record.path, _TO: record.target}, record)
                     for field in filled(record, {"path", "target"}):
                         losses.add(record.kind, field, record.label)
                 else:

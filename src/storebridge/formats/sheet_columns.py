@@ -234,11 +234,26 @@ def column_of(header: str) -> Column | None:
     return None
 
 
+#: The columns with a part that is free, as a person is told of them.
+_NAMED = {"option": "option[NAME]", "included": "included[MARKET]"}
+_DOTTED = {
+    "metafields": "metafields.NAMESPACE.KEY[TYPE]",
+    "platform_fields": "platform_fields.PLATFORM.KEY",
+}
+
+
 def similar(header: str) -> str:
     """Return the column that a header seems to be a slip of, "" if there is none."""
     start, bracket, rest = header.partition("[")
-    near = get_close_matches(key_of(start), (*FIXED, "option", "included"), 1, 0.6)
-    return f"{near[0]}{bracket}{rest}" if near else ""
+    key = key_of(start)
+    owner = "variants." if key.startswith(("variant.", "variants.")) else ""
+    head = (key.partition(".")[2] if owner else key).partition(".")[0]
+    if dotted := get_close_matches(head, _DOTTED, 1, 0.8):
+        return owner + _DOTTED[dotted[0]]
+    near = next(iter(get_close_matches(key, (*FIXED, *_NAMED), 1, 0.6)), "")
+    if not near or column_of(near + bracket + rest):
+        return near and near + bracket + rest
+    return _NAMED.get(near.removesuffix("s") if bracket else near, near)
 
 
 def numeric(header: str) -> bool:

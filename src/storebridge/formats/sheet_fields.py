@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from storebridge.errors import ConfigError
+from storebridge.errors import UsageError
 from storebridge.formats.sheet_columns import FIXED, column_of, similar
 from storebridge.models import Model, Product, Variant
 
@@ -35,7 +35,7 @@ class Fields:
         """Understand the words.
 
         Raises:
-            ConfigError: for a word that is no field; the nearest one is offered.
+            UsageError: for a word that is no field; the nearest one is offered.
         """
         self._product: dict[str, frozenset[tuple[str, ...]]] = {}
         self._variant: dict[str, frozenset[tuple[str, ...]]] = {}
@@ -95,7 +95,7 @@ class Fields:
             if path in _ROOTS:
                 return path, ()
         near = similar(word)
-        raise ConfigError(
+        raise UsageError(
             f"There is no field {word!r}{f'; {near} is close' if near else ''}. "
             "Name fields as the sheet has them, like price, seo.title or title[de]."
         )

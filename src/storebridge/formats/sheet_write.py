@@ -68,7 +68,7 @@ def write(path: Path, records: Iterable[Record], context: Context) -> list[Loss]
                     losses.add(record.kind, "record", record.label)
                     continue
                 for row in writer.product(record):
-                    spool.add(row)
+                    spool.add(row, record)
             # Without the mark, a spreadsheet takes a CSV file for one in the system's encoding.
             spool.write(path, context, mark=True)
     finally:

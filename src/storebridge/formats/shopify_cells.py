@@ -10,6 +10,7 @@ from typing import Any
 from storebridge.formats.base import Context
 from storebridge.formats.cells import (
     COMMANDS,
+    BadCell,
     boolean,
     code,
     decimal,
@@ -56,7 +57,7 @@ def parsers(context: Context) -> dict[str, Callable[[str], Any]]:
         "variants.taxable": boolean,
         "variants.inventory": lambda text: _inventory(text, context.location),
         "variants.oversell": word("inventory policy", _OVERSELL),
-        "variants.grams": decimal,
+        "variants.grams": _grams,
         "variants.weight_unit": word("weight unit", _WEIGHT_UNITS),
         "variants.length": decimal,
         "variants.width": decimal,
@@ -67,6 +68,14 @@ def parsers(context: Context) -> dict[str, Callable[[str], Any]]:
         "media.url": plain,
         "media.position": integer,
     }
+
+
+def _grams(text: str) -> Decimal:
+    """Return a weight, told as the cell has it if it can't be one."""
+    grams = decimal(text)
+    if grams < 0:
+        raise BadCell("This can't be below zero", "Write 0 or more")
+    return grams
 
 
 def _tags(text: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from storebridge.formats.base import WHY, Context
 from storebridge.formats.cells import Losses, Report, key_of
 from storebridge.formats.layout import Layout, distinct, head, letters
 from storebridge.formats.text import MARK, Decoding, decoding
+from storebridge.models import Record
 
 __all__ = [
     "Dialect",
@@ -37,6 +38,7 @@ __all__ = [
     "Table",
     "atomic",
     "escape",
+    "fits",
     "open_table",
     "sheets_of",
     "unescape",
@@ -66,6 +68,11 @@ def escape(text: str) -> str:
 def unescape(text: str) -> str:
     """Return what `escape` was given."""
     return text[1:] if _ESCAPED.match(text) else text
+
+
+def fits(text: str, path: Path) -> bool:
+    """Return whether a cell of the file at `path` has room for a text; one of CSV always has."""
+    return len(text) < _SHEET_CELL or path.suffix.casefold() != ".xlsx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,6 +484,7 @@ class Spool:
         self.losses = losses
         self._rank, self._numeric = rank, numeric
         self._places: dict[str, int] = {}
+        self._long: list[tuple[str, str, str]] = []  # what no workbook's cell has room for
         self._rows = tempfile.TemporaryFile(  # noqa: SIM115 (closed in __exit__)
             "w+", encoding="utf-8", errors="surrogatepass"
         )
@@ -491,10 +499,14 @@ class Spool:
         """Make sure that the table has a column."""
         self._places.setdefault(name, len(self._places))
 
-    def add(self, row: Mapping[str, str]) -> None:
-        """Add a row; its columns are added to the table's."""
+    def add(self, row: Mapping[str, str], record: Record) -> None:
+        """Add a row of a record; its columns are added to the table's."""
         places = self._places
         packed = {places.setdefault(name, len(places)): text for name, text in row.items()}
+        for name, text in row.items():
+            if len(text) >= _SHEET_CELL:
+                field = f"{name} (over {_SHEET_CELL} characters)"
+                self._long.append((record.kind, field, record.label))
         self._rows.write(json.dumps(packed) + "\n")
 
     def write(self, path: Path, context: Context, *, mark: bool = False) -> None:
@@ -538,6 +550,8 @@ class Spool:
         import xlsxwriter
 
         header, rows = self._table()
+        for loss in self._long:
+            self.losses.add(*loss)
         with xlsxwriter.Workbook(str(part), {"constant_memory": True}) as book:
             sheet = book.add_worksheet("Products")
             # What is typed into a column of text stays text: 0042 and 4006381333931 are names.
@@ -557,5 +571,3 @@ class Spool:
             sheet.write_number(row, column, Decimal(text))
         elif len(text) < _SHEET_CELL:
             sheet.write_string(row, column, escape(text))
-        else:
-            self.losses.add("product", f"{name} (over {_SHEET_CELL} characters)", text[:40])

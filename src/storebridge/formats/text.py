@@ -122,11 +122,20 @@ def _blocks(path: Path, codec: str) -> Iterator[str]:
 
 
 def _ask(path: Path) -> Problem:
-    row = 1
+    row, line = 1, ""
     with path.open(encoding="utf-8", errors="storebridge.mark", newline="") as lines:
-        for row, line in enumerate(lines, 1):  # noqa: B007 (the row is used after the loop)
+        for row, line in enumerate(lines, 1):  # noqa: B007 (they are used after the loop)
             if MARK in line or "\0" in line or "\x1b" in line:
                 break
+    name = "NUL (0x00)" if "\0" in line else "ESC (0x1B)"
+    if MARK not in line:
+        return Problem(
+            f"The row has the control character {name}, which text in UTF-8 doesn't have",
+            "Delete it; or if the file has another encoding, name it with --encoding: "
+            f"{', '.join(OFFERED)}, or another Python codec",
+            path.name,
+            row,
+        )
     return Problem(
         "The file is not UTF-8, and nothing in it says which encoding it has",
         f"Name it with --encoding: {', '.join(OFFERED)}, or another Python codec",

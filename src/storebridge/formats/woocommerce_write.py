@@ -80,7 +80,7 @@ def write(path: Path, records: Iterable[Record], context: Context) -> list[Loss]
                 writer.collection(record)
             elif isinstance(record, Product):
                 for row in writer.product(record):
-                    spool.add(row)
+                    spool.add(row, record)
             elif not isinstance(record, Location):  # quantities say where they lie
                 losses.add(record.kind, "record", record.label)
         writer.unused()

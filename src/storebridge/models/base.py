@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ListMode", "ListSpec", "Model", "PlatformFields", "Record", "Ref"]
+__all__ = ["ListMode", "ListSpec", "Model", "PlatformFields", "Record", "Ref", "with_article"]
 
 ListMode = Literal["merge", "replace"]
 
@@ -165,3 +165,8 @@ class Record(Model):
         """What a person calls this record, for plans and messages."""
         keys = self.keys()
         return keys[0].partition(":")[2] if keys else self.id
+
+
+def with_article(kind: str) -> str:
+    """Return a kind of record as a sentence names one: "a product", "an order"."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

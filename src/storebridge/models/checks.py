@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from storebridge.models.base import Record
+from storebridge.models.base import Record, with_article
 from storebridge.models.collection import Category, Collection
 from storebridge.models.definition import MetafieldDefinition
 from storebridge.models.discount import Discount
@@ -201,7 +201,9 @@ def _references(record: Record) -> Iterator[Finding]:
             if word and not word.startswith(_KEYS):
                 rest = word.rpartition(":")[2]
                 ways = f"Write handle:{rest}, sku:{rest} or id:{rest}, whichever it is"
-                yield Finding(name, word, f"This names a {kind} by no kind of key", ways)
+                yield Finding(
+                    name, word, f"This names {with_article(kind)} by no kind of key", ways
+                )
 
 
 @lru_cache(maxsize=64)
@@ -365,7 +367,7 @@ def _fault(amount: Decimal, code: str, currency: str) -> tuple[str, str, str] | 
         return (
             shown,
             f"The price is in {code}, the currency here is {currency}",
-            "Convert it, or name the currency that the source has",
+            f"Convert it to {currency} first",
         )
     if not is_currency(code):
         return shown, "ISO 4217 has no such currency", "Use a code like EUR"

@@ -88,4 +88,4 @@ class Customer(Record):
     @property
     def label(self) -> str:
         """The platform id or the external key: a label must not spread a person's name."""
-        return self.id or self.key or "customer"
+        return self.id or self.key or "unnamed"

@@ -37,6 +37,7 @@ from storebridge.errors import PlanError, Refused
 from storebridge.flow import Outcome, Status
 from storebridge.ledger import Ledger
 from storebridge.models import Record
+from storebridge.models.base import with_article
 from storebridge.parts import declared
 from storebridge.pictures import Pictures
 from storebridge.plan.bulk import calm_collector
@@ -130,7 +131,7 @@ def check_digest(own: str, digest: str, path: Path) -> None:
 def check_store(file: PlanFile, store: Store) -> None:
     """Raise PlanError if a plan was made for another store, or for one that is gone."""
     if gone := store.adapter.missing():
-        raise PlanError(f"{gone}. Put it back, or make a plan for the store that is there")
+        raise PlanError(f"{gone}. Put it back, or make a plan for the store that is there", 3)
     planned = file.meta("store")
     if planned["id"] != store.info.id:
         raise PlanError(
@@ -544,7 +545,8 @@ def _asked(change: Change[Any], finds: Sequence[str]) -> tuple[str, ...]:
 
 
 def _taken(row: ChangeRow, record: Record) -> Outcome:
-    message = f"the store has got a {row.kind} {record.label!r} (id {record.id}) since the plan"
+    what = f"{with_article(row.kind)} {record.label!r} (id {record.id})"
+    message = f"the store has got {what} since the plan"
     return _left(row, "conflict", message, "Plan again.")
 
 

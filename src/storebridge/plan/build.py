@@ -113,7 +113,8 @@ class _Builder:
         self.changes.parents = self.intake.parents
         self.changes.by_hand.sourced = self.intake.filled
         self.spool.index()
-        problems += _doubles(self.spool, opened.name)
+        told = {problem.value for problem in problems}  # a file's own, with rows and columns
+        problems += (each for each in _doubles(self.spool, opened.name) if each.value not in told)
         if problems:
             raise SourceError(problems)
         if self.options.as_of:

@@ -149,6 +149,8 @@ class PlanFile:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
+            if path.is_dir():
+                raise PlanError(f"{path} is a folder; name a new file in it", 2) from None
             raise PlanError(f"{path} exists already; choose another name or remove it") from None
         except OSError as error:
             lacking = f"there is no folder {path.parent}; make it first"

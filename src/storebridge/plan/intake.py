@@ -14,6 +14,7 @@ from storebridge.errors import NotSupported, Problem
 from storebridge.formats.base import Sourced
 from storebridge.look import in_turn, look
 from storebridge.models import Collection, Product, Record
+from storebridge.models.base import with_article
 from storebridge.models.checks import problems as check
 from storebridge.parts import says, unsupported
 from storebridge.pictures import Pictures
@@ -177,10 +178,8 @@ class Intake:
             yield Problem(message, remedy, self._source.name, row, path, value)
 
     def _nameless(self, records: Records[Any], row: int) -> Problem:
-        kind = records.model.kind
-        article = "an" if kind[0] in "aeiou" else "a"
         return Problem(
-            f"{article} {kind} has no key to find it by",
+            f"{with_article(records.model.kind)} has no key to find it by",
             ways_to_name(records.finds),
             self._source.name,
             row,

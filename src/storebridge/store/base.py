@@ -17,6 +17,7 @@ from storebridge.engine import EngineOptions, Event, Transport
 from storebridge.errors import BadAnswer, ConfigError, NotFound, NotSupported, Refused
 from storebridge.flow import Clock
 from storebridge.models import KINDS, Record
+from storebridge.models.base import with_article
 from storebridge.models.text import words_in
 from storebridge.where import Where, parse
 from storebridge.where.paths import field_names, homes
@@ -126,7 +127,7 @@ def _paths(words: Iterable[str], model: type[Record]) -> Iterator[str]:
             head = word.partition(".")[0].partition("[")[0]
             near = get_close_matches(word, names, 1) or get_close_matches(head, names, 1)
             remedy = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(names)}."
-            raise ConfigError(f"fields: a {model.kind} has no field {word!r}. {remedy}")
+            raise ConfigError(f"fields: {with_article(model.kind)} has no field {word!r}. {remedy}")
         yield from (home.path for home in found)
 
 
@@ -170,7 +171,7 @@ def keys_of(key: str, records: Records[Any]) -> tuple[str, ...]:
         )
     if colon and name.isalpha() and name.islower():
         raise ConfigError(
-            f"{name!r} is no kind of key; a {records.model.kind} is found by: "
+            f"{name!r} is no kind of key; {with_article(records.model.kind)} is found by: "
             f"{', '.join(sorted(finds))}. Name the kind where a key has a colon of its own, "
             f"like {min(finds - {'id'}, default='id')}:{key}"
         )

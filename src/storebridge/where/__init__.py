@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from storebridge.models import Model, Record
+from storebridge.models.base import with_article
 from storebridge.where.paths import Home, field_names, homes
 from storebridge.where.syntax import WhereError, anchored, error, read
 from storebridge.where.tree import Node, Test
@@ -79,7 +80,8 @@ class Where:
             names = field_names(model)
             near = get_close_matches(test.path, names, n=1)
             remedy = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(names)}."
-            raise error(self.text, test.at, f"a {model.kind} has no field {test.path!r}", remedy)
+            message = f"{with_article(model.kind)} has no field {test.path!r}"
+            raise error(self.text, test.at, message, remedy)
         for home in found:
             self._check_type(test, home)
         return tuple(home.path for home in found)

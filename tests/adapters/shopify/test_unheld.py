@@ -97,6 +97,14 @@ def test_orders_and_consents_that_shopify_has_no_words_for(store: Store, tmp_pat
     assert report.ok, list(map(str, report.items("failed")))
 
 
+def test_columns_that_nobody_knows_are_told_by_name(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("Handle,Title,Farbton,Notes\ntee,Tee,red,\n", encoding="utf-8")
+    plan = store.plan(file, tmp_path / "plan")
+    fields = [each.field for each in plan.fit()]
+    assert fields == ["platform_fields.shopify.columns.Farbton"]
+
+
 def test_a_variant_without_a_price_is_told_before_it_is_refused(
     store: Store, tmp_path: Path
 ) -> None:
