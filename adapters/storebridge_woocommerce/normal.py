@@ -47,6 +47,9 @@ _FORMS: Mapping[str, Callable[[str], str]] = {
     "tax_class": tax_class,
     "status": lambda status: "active" if status == "active" else "private",
 }
+#: What a variant says that says nothing.
+_PLAIN = Variant()
+#: What a simple product, being its own variant, has once and for all of it.
 _VARIATIONS_ONLY = ("description_html", "status", "position", "metafields", "media")
 
 
@@ -153,6 +156,9 @@ def _misfits(desired: Product) -> Iterator[tuple[str, str]]:
             yield "variants", "a product without options has one variant only"
         if not all(pictures.issuperset(each.media) for each in variants):
             yield "variants.media", "a product without options has its own pictures only"
+        for name in ("description_html", "metafields", "status"):
+            if any(getattr(each, name) != getattr(_PLAIN, name) for each in variants):
+                yield f"variants.{name}", f"a product without options has its own {name} only"
     if any(_named(each, desired.title) for each in variants):
         yield "variants.title", "WooCommerce names a variation by its options"
     offers = {key for each in variants for key in each.platform_fields.get(NAMESPACE, {})}

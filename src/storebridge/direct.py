@@ -300,7 +300,9 @@ class Chunk:
         desired, live, item.held_back = self.ledger.meant(desired, live)
         if live is None:
             for part, piece in split(self._whole(desired), self.records.fields).items():
-                yield part, self._change(item, part, piece)
+                change = self._change(item, part, piece)
+                # What was made a moment ago has nothing else yet, as in a plan.
+                yield part, change if part == "core" else replace(change, before=self._blank)
         else:
             for part, piece in split(desired, self.records.fields).items():
                 patch = diff(named_in(piece, part, self.records.fields), live)
@@ -328,13 +330,18 @@ class Chunk:
         edits = desired.given & EDITS.keys()
         if edits:
             asked = desired.without(*(desired.given - edits - {EDITS[name] for name in edits}))
-            blank = self.records.model()
-            whole = rebuild(self.records.model, diff(asked, blank))[1]
+            whole = rebuild(self.records.model, diff(asked, self._blank))[1]
             lists = {name: getattr(whole, name) for name in whole.given}
             desired = desired.without(*edits).model_copy(update=lists)
         if self._drafts and "status" not in desired.given:
             desired = desired.model_copy(update={"status": "draft"})
         return desired if declared("key", self.records.fields) else desired.without("key")
+
+    @property
+    def _blank(self) -> Record:
+        """A record of which nothing is given."""
+        blank: Record = self.records.model()
+        return blank
 
     @property
     def _drafts(self) -> bool:

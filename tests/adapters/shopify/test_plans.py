@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.adapters.shopify.shop import tee
+from tests.adapters.shopify.shop import opened, tee
 
 import storebridge
 from storebridge.engine import HandlerTransport
@@ -132,3 +132,17 @@ def test_a_market_price_that_came_otherwise_is_told(tmp_path: Path) -> None:
         outcome = store.products.create(Product(handle="a", title="A", variants=PRICED))
     assert outcome.status is Status.FAILED
     assert "market_prices" in outcome.message
+
+
+def test_a_price_of_what_was_just_made_is_not_looked_for(tmp_path: Path) -> None:
+    price = MarketPrice(market="switzerland", price=Money("9.00", "CHF"))  # no compare-at price
+    variant = Variant(sku="A", price=Money("8.00", "EUR"), market_prices=(price,))
+    with opened(tmp_path) as store:
+        clock = store.opening.clock
+        assert clock is not None
+        started = clock.time()
+        outcome = store.products.create(Product(handle="coat", title="Coat", variants=(variant,)))
+        assert outcome.status is Status.APPLIED, outcome
+        assert clock.time() - started < 5  # the search is asked again after ten seconds
+        (shown,) = store.products.get(outcome.id).variants
+        assert [each.price for each in shown.market_prices] == [price.price]

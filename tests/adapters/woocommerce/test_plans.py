@@ -12,7 +12,7 @@ import pytest
 import storebridge
 from storebridge.engine import RequestSent
 from storebridge.flow import Status
-from storebridge.models import Product, Variant
+from storebridge.models import Metafield, Product, Variant
 
 _EXAMPLE = Path(__file__).parents[3] / "examples" / "catalogue.csv"
 _SHEET = """\
@@ -130,6 +130,19 @@ def test_what_the_server_filters_is_in_the_fit_report(store: Any, tmp_path: Path
     plan.apply()
     [product] = store.products.iter()
     assert product.description_html == "<p>x</p>y"
+
+
+def test_what_only_variations_have_is_in_the_fit_report(store: Any, tmp_path: Path) -> None:
+    note = Metafield(namespace="own", key="note", value="1")
+    variant = Variant(sku="A", status="draft", description_html="Warm", metafields=(note,))
+    source = [Product(handle="a", title="A", options=(), variants=(variant,)),
+              Product(handle="b", title="B", options=(), variants=(Variant(sku="B"),))]  # fmt: skip
+    plan = store.plan(source, tmp_path / "a.plan")
+    names = ("description_html", "metafields", "status")
+    assert [(each.label, each.field) for each in plan.fit()] == [
+        ("a", f"variants.{name}") for name in names
+    ]
+    assert plan.apply().ok
 
 
 def test_planning_many_products_lists_the_shop_once(
