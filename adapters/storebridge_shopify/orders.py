@@ -327,6 +327,9 @@ class OrderRecords(NestedRecords[Order]):
         for name in ("billing_address", "shipping_address"):
             if (address := getattr(desired, name)) is not None:
                 new[name] = people.form(address)
+        if any(map(parcels.is_unsent, desired.fulfillments)):
+            sent = (each for each in desired.fulfillments if not parcels.is_unsent(each))
+            new["fulfillments"] = tuple(sent)
         if desired.created_at is not None:
             new["created_at"] = desired.created_at.astimezone(UTC).replace(microsecond=0)
         changed = {name: value for name, value in new.items() if value != getattr(desired, name)}
@@ -344,6 +347,9 @@ class OrderRecords(NestedRecords[Order]):
         """Yield what the token may not write, and what an order can't be."""
         yield from super().check(record)
         yield from unheld(record)
+        if any(map(parcels.is_unsent, record.fulfillments)):
+            message = "parcels that were cancelled or failed aren't made anew"
+            yield Fit("order", record.label, "fulfillments", message)
 
 
 def _key_of(change: Change[Order]) -> str:
@@ -377,7 +383,8 @@ def _calls(
     elif change.part == "publication":
         held = [each for each in desired.fulfillments if each.id]
         new = len(desired.fulfillments) - len(held)
-        whole = {**read, "withFulfillments": True}
+        lines = "line_items" in parcels.needed(desired)
+        whole = {**read, "withFulfillments": True, "withLines": lines}
         yield "orders_by_id", whole, 1 if desired.fulfillments else 0
         yield "tracking_update", {}, len(held)
         yield "fulfillment_orders", {"first": 10}, new

@@ -9,6 +9,7 @@ from storebridge.adapter import Change
 from storebridge.errors import NotFound, NotSupported, OutcomeUnknown, Rejected
 from storebridge.flow import Flow, RequestKind
 from storebridge.models import Fulfillment, Order
+from storebridge.models.lines import REMEDY, placed, unplaced
 from storebridge_shopify.graphql import Doc, call
 from storebridge_shopify.records import mutate
 from storebridge_shopify.walk import drain
@@ -16,11 +17,13 @@ from storebridge_shopify.walk import drain
 if TYPE_CHECKING:
     from storebridge_shopify.orders import OrderRecords
 
-__all__ = ["write"]
+__all__ = ["is_unsent", "needed", "write"]
 
 #: What can still be sent (FulfillmentOrderStatus).
 _OPEN = frozenset({"OPEN", "IN_PROGRESS"})
 _TRACKING = frozenset({"carrier", "tracking_numbers", "tracking_urls"})
+#: What never went off, or was taken back (FulfillmentStatus).
+_UNSENT = frozenset({"cancelled", "error", "failure"})
 
 
 def write(records: OrderRecords, change: Change[Order], sent: bool, *, notify: bool) -> Flow[None]:
@@ -37,22 +40,32 @@ def write(records: OrderRecords, change: Change[Order], sent: bool, *, notify: b
     Raises:
         NotSupported: if a parcel is to be taken out.
         OutcomeUnknown: if an earlier try may have added a parcel that has no tracking number.
-        Rejected: if there aren't as many left to be sent.
+        Rejected: if there aren't as many left to be sent, or a line is named that the order hasn't.
     """
     if change.removed.get("fulfillments"):
         raise NotSupported("parcels aren't taken back", "cancel them in the admin")
-    live = {each.id: each for each in (yield from _held(records, change))}
-    for parcel in change.desired.fulfillments:
+    order = yield from _held(records, change)
+    live = {each.id: each for each in order.fulfillments}
+    for _, name in unplaced(change.desired, order.line_items):
+        message, fields = f"the order has no line {name!r}", {"fulfillments": "lines"}
+        raise Rejected(message, fields=fields, remedy=REMEDY)
+    desired = placed(change.desired, order.line_items)
+    for parcel in desired.fulfillments:
         if parcel.id:
             yield from _track(change, parcel, live, notify=notify)
     known = {number for each in live.values() for number in each.tracking_numbers}
-    for parcel in (each for each in change.desired.fulfillments if not each.id):
+    for parcel in (each for each in desired.fulfillments if not each.id):
         if parcel.tracking_numbers and set(parcel.tracking_numbers) <= known:
             continue
         if sent and not parcel.tracking_numbers:
             text = "a parcel without a tracking number can't be looked for"
             raise OutcomeUnknown(text, covers=(change.id,))
         yield from _create(records, change, parcel, notify=notify)
+
+
+def is_unsent(parcel: Fulfillment) -> bool:
+    """Return whether another shop's parcel isn't made here: it was never sent."""
+    return not parcel.id and parcel.status in _UNSENT
 
 
 def _track(
@@ -89,22 +102,28 @@ def _tracking(parcel: Fulfillment) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _held(records: OrderRecords, change: Change[Order]) -> Flow[tuple[Fulfillment, ...]]:
-    """Return the parcels that an order has.
+def needed(desired: Order) -> frozenset[str]:
+    """Return what is read of an order to write its parcels: its lines where words name them."""
+    worded = any(True for _ in unplaced(desired, ()))
+    return frozenset({"fulfillments", "line_items"} if worded else {"fulfillments"})
+
+
+def _held(records: OrderRecords, change: Change[Order]) -> Flow[Order]:
+    """Return an order with its parcels, and with what they are to name.
 
     Raises:
         NotFound: if the order is gone.
     """
     keys = (f"id:{change.record_id}",)
-    live = yield from records.fetch(keys, frozenset({"fulfillments"}))
+    live = yield from records.fetch(keys, needed(change.desired))
     if not live:
         raise NotFound(f"there is no order {change.record_id}")
-    return live[0].fulfillments
+    return live[0]
 
 
 def _numbers(records: OrderRecords, change: Change[Order]) -> Flow[set[str]]:
     """Return the tracking numbers that an order has."""
-    held = yield from _held(records, change)
+    held = (yield from _held(records, change)).fulfillments
     return {number for each in held for number in each.tracking_numbers}
 
 
@@ -169,9 +188,22 @@ def _chosen(docs: Sequence[Doc], parcel: Fulfillment) -> list[dict[str, Any]]:
         here = [doc for doc in docs if doc["assignedLocation"]["name"] == place]
         if (taken := _taken(here, parcel)) is not None:
             return taken
-    raise Rejected(
-        "there aren't as many left to be sent from one location", fields={"fulfillments": "lines"}
-    )
+    raise _lacking(docs, parcel)
+
+
+def _lacking(docs: Sequence[Doc], parcel: Fulfillment) -> Rejected:
+    """Return why no location has what a parcel takes."""
+    known = {row["lineItem"]["id"] for doc in docs for row in doc["lineItems"]["nodes"]}
+    lost = next((each for each in parcel.lines if each.line_item_id not in known), None)
+    places = dict.fromkeys(doc["assignedLocation"]["name"] for doc in docs)
+    message, remedy = "there aren't as many left to be sent from one location", ""
+    if lost is not None:
+        message = f"nothing is left to be sent of a line {lost.line_item_id!r}"
+        remedy = "If the id is another store's, name the line by sku:TEE or by its place, line:2."
+    elif parcel.location and parcel.location not in places:
+        message = f"there aren't as many left to be sent from {parcel.location!r}"
+        remedy = f"The order is sent from {', '.join(places)}: name that place, or none."
+    return Rejected(message, fields={"fulfillments": "lines"}, remedy=remedy)
 
 
 def _taken(docs: Iterable[Doc], parcel: Fulfillment) -> list[dict[str, Any]] | None:

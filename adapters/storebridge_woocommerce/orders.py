@@ -8,10 +8,10 @@ nothing (recorded exchanges, orders); so what an order's lines name is looked up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from storebridge.adapter import Batch, Change, Field, Query
+from storebridge.adapter import Batch, Change, Field, Fit, Query
 from storebridge.errors import NotFound, Rejected
 from storebridge.flow import Flow, report
 from storebridge.models import (
@@ -50,6 +50,8 @@ _STATUSES = frozenset(
     ("pending", "processing", "on-hold", "completed", "cancelled", "refunded", "failed", "trash",
      "checkout-draft", "any")
 )  # fmt: skip
+#: What a new order is made without.
+_UNMADE = ("refunds", "payments", "adjustments", "taxes", "discount_codes")
 
 
 class OrderRecords(WooRecords[Order]):
@@ -113,13 +115,26 @@ class OrderRecords(WooRecords[Order]):
         return orders
 
     def normal(self, desired: Order) -> Order:
-        """Return a desired order as it reads back: metafields without types."""
+        """Return a desired order as it reads back: metafields without types, lines by SKU."""
         new: dict[str, Any] = {}
+        if any(line.sku for line in desired.line_items):
+            new["line_items"] = tuple(map(_line_form, desired.line_items))
+        if desired.customer_id and not desired.customer_id.isdecimal():  # another platform's
+            desired = desired.without("customer_id")
         if "metafields" in desired.given:
             new["metafields"] = tuple(map(metafield, desired.metafields))
         if "comments" in desired.given:
             new["comments"] = tuple(map(aftermath.comment_form, desired.comments))
         return desired.model_copy(update=new) if new else desired
+
+    def check(self, record: Order) -> Iterable[Fit]:
+        """Yield what an order has that a new one can't be made with."""
+        if record.id or "line_items" not in record.given:
+            return  # a change of an order that is there
+        message = "a new order is made without them; an order that is there keeps its own"
+        for name in _UNMADE:
+            if getattr(record, name):
+                yield Fit("order", record.label, name, message, "REST schema of orders")
 
     def filters(self, query: Query, facts: Facts) -> tuple[tuple[str, str], ...] | None:
         """Return the parameters of a query; statuses of plugins are asked for as they are."""
@@ -385,6 +400,11 @@ def _meta(change: Change[Order], live: Doc | None) -> list[dict[str, Any]]:
     if _moves_parcels(change):
         meta.append(aftermath.tracking(change, live))
     return meta
+
+
+def _line_form(line: LineItem) -> LineItem:
+    """Return a line that is of the product with its SKU, whatever ids it has elsewhere."""
+    return line.without("product_id", "variant_id") if line.sku else line
 
 
 def _line_body(line: LineItem, known: Mapping[str, tuple[int, int]]) -> dict[str, Any]:

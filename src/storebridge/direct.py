@@ -40,6 +40,7 @@ from storebridge.look import in_turn, look
 from storebridge.models import Product, Record
 from storebridge.models.base import with_article
 from storebridge.models.checks import problems
+from storebridge.models.lines import worded
 from storebridge.parts import declared, named_in, says, split, unsupported
 from storebridge.pictures import Pictures
 from storebridge.state import StoreState
@@ -293,7 +294,7 @@ class Chunk:
             yield "core", replace(self._change(item, "core", live), before=live)
             return
         if live is not None:
-            desired = reworded(with_only(desired, live), live, self._ids)
+            desired = reworded(with_only(worded(desired, live), live), live, self._ids)
         if doubt := misfit(desired, live):
             self._fail(item, doubt.cause, doubt.message, doubt.remedy)
             return
@@ -327,6 +328,7 @@ class Chunk:
 
     def _whole(self, desired: Record) -> Record:
         """Return a new record with its edits (`tags_add`) as lists, a draft if it doesn't say."""
+        desired = worded(desired)
         edits = desired.given & EDITS.keys()
         if edits:
             asked = desired.without(*(desired.given - edits - {EDITS[name] for name in edits}))

@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 from storebridge.compare.names import composed, undotted
 from storebridge.compare.order import moved, sorted_by_itself
 from storebridge.models import Media, Model, Money, Option, Product, Record
+from storebridge.models.lines import placed
 
 __all__ = [
     "EDITS",
@@ -66,7 +67,7 @@ def diff(desired: Model, live: Model) -> Patch:
     `desired` may give `tags_add` and its like: they are resolved against `live`.
     """
     if isinstance(desired, Record):
-        desired = settle_lists(desired, live)
+        desired = settle_lists(placed(desired, getattr(live, "line_items", ())), live)
     before: Doc = {}
     after: Doc = {}
     given = desired.model_fields_set
@@ -88,10 +89,9 @@ def same(desired: Any, live: Any) -> bool:
         wants, has = desired.__dict__, live.__dict__
         for name in desired.model_fields_set:
             new, old = wants[name], has[name]
-            if new is old or new == old or name in _UNCOMPARED:
+            if new is old or new == old or name in _UNCOMPARED or same(new, old):
                 continue
-            if not same(new, old):
-                return False
+            return False
         return True
     if isinstance(desired, tuple) and isinstance(live, tuple):
         return len(desired) == len(live) and all(map(same, desired, live))

@@ -16,8 +16,10 @@ from storebridge.models.base import Record, with_article
 from storebridge.models.collection import Category, Collection
 from storebridge.models.definition import MetafieldDefinition
 from storebridge.models.discount import Discount
+from storebridge.models.lines import REMEDY, unplaced
 from storebridge.models.market import Location, Market
 from storebridge.models.money import Money, is_currency, minor_units
+from storebridge.models.order import Order
 from storebridge.models.product import MarketPrice, Media, Product, Sale, Variant
 from storebridge.models.redirect import Redirect
 from storebridge.models.review import Review
@@ -165,6 +167,11 @@ def _definition(definition: MetafieldDefinition, _: str) -> Iterator[Finding]:
             yield Finding("validations", f"{name}: {value}", message, "Leave it out, or fill it in")
 
 
+def _order(order: Order, _: str) -> Iterator[Finding]:
+    for path, name in unplaced(order, order.line_items) if "line_items" in order.given else ():
+        yield Finding(path, name, "This is none of the order's lines", REMEDY)
+
+
 _CHECKS: dict[str, Callable[[Any, str], Iterator[Finding]]] = {
     "product": _product,
     "collection": _collection,
@@ -172,6 +179,7 @@ _CHECKS: dict[str, Callable[[Any, str], Iterator[Finding]]] = {
     "market": _market,
     "location": _location,
     "discount": _discount,
+    "order": _order,
     "review": _review,
     "redirect": _redirect,
     "metafield_definition": _definition,

@@ -87,7 +87,11 @@ class ShippingLine(Model):
 
 
 class FulfillmentLine(Model):
-    """How many of a line are in a parcel."""
+    """How many of a line are in a parcel.
+
+    `line_item_id` is the id that the order's store has for the line. For another store it is a
+    word: `sku:TEE-M` for the one line with that SKU, else `line:2` for the order's second line.
+    """
 
     line_item_id: str
     quantity: int
@@ -106,12 +110,17 @@ class Fulfillment(Model):
     created_at: Time | None = None
 
     def element_keys(self) -> tuple[str, ...]:
-        """A parcel is named by its id, else by its tracking numbers."""
-        return (f"id:{self.id}",) if self.id else (f"tracking:{','.join(self.tracking_numbers)}",)
+        """A parcel is named by its id, and by its tracking numbers."""
+        names = (f"id:{self.id}",) if self.id else ()
+        told = self.tracking_numbers or not names
+        return (*names, f"tracking:{','.join(self.tracking_numbers)}") if told else names
 
 
 class RefundLine(Model):
-    """How many of a line were paid back, and whether they went back into stock."""
+    """How many of a line were paid back, and whether they went back into stock.
+
+    `line_item_id` names the line as that of a `FulfillmentLine` does.
+    """
 
     line_item_id: str
     quantity: int

@@ -13,9 +13,10 @@ from storebridge.compare import EDITS, composed, key_for, misfit, origins, sough
 from storebridge.errors import NotSupported, Problem
 from storebridge.formats.base import Sourced
 from storebridge.look import in_turn, look
-from storebridge.models import Collection, Product, Record
+from storebridge.models import Collection, LineItem, Product, Record
 from storebridge.models.base import with_article
 from storebridge.models.checks import problems as check
+from storebridge.models.lines import worded
 from storebridge.parts import says, unsupported
 from storebridge.pictures import Pictures
 from storebridge.plan.changes import is_plain
@@ -34,6 +35,8 @@ __all__ = ["Intake"]
 
 #: What a record may give and still only change variants that exist.
 _BARE = frozenset({"variants"})
+#: What names something by an id of the store that it comes from.
+_IDS = ("id", "customer_id", "product_id", "variant_id")
 
 
 class Intake:
@@ -119,7 +122,10 @@ class Intake:
         if not self._match_id and item.store != self._identity:
             lost = list(_only_ids(record))
             found += (self._unnamed(record, path, item.row) for path in lost)
-            record = _without_ids(record)
+            if getattr(record, "customer_id", ""):
+                message = "an id of another store names nobody here (--match id takes it over)"
+                self._note(record.kind, record.label, "customer_id", message, "")
+            record = _without_ids(worded(record))
         record = _composed(record)
         if isinstance(record, Product):
             record = self._places.put(record)
@@ -289,13 +295,13 @@ def _json(record: Record) -> str | None:
 
 
 def _without_ids(record: Record) -> Record:
-    """Return a record without its id and those of its elements."""
+    """Return a record without its id, those of its elements, and those that name others."""
     fields = {
-        name: tuple(element.without("id") for element in value)
+        name: tuple(element.without(*_IDS) for element in value)
         for name, value in _listed(record)
-        if any("id" in element.model_fields_set for element in value)
+        if any(not element.model_fields_set.isdisjoint(_IDS) for element in value)
     }
-    record = record.without("id") if "id" in record.model_fields_set else record
+    record = record.without(*_IDS) if not record.model_fields_set.isdisjoint(_IDS) else record
     return record.model_copy(update=fields) if fields else record
 
 
@@ -305,7 +311,11 @@ def _only_ids(record: Record) -> Iterator[str]:
         if name == "variants" and _has_only_one(record):
             continue
         for place, element in enumerate(value):
-            if getattr(element, "id", "") and "options" not in element.model_fields_set:
+            if isinstance(element, LineItem):
+                named = element.sku or element.title
+                if not named and not element.model_fields_set.isdisjoint(_IDS):
+                    yield f"{name}.{place}"
+            elif getattr(element, "id", "") and "options" not in element.model_fields_set:
                 keys = element.without("id").element_keys()
                 if not any(key.removeprefix("options:") for key in keys):
                     yield f"{name}.{place}"

@@ -26,12 +26,14 @@ _NAMING = frozenset(
 _VARIANTS = frozenset({"variants.id", "variants.sku", "variants.options", "variants.barcodes"})
 #: Variants that may go; the pictures that they show are told by the product's.
 WHOLE_VARIANTS = frozenset({"variants", "media"})
-#: What is looked at because something else is: a sale's price moves the one paid before, and who
-#: is in a collection with rules can't be set.
+#: What is looked at because something else is: a sale's price moves the one paid before, who is in
+#: a collection with rules can't be set, and parcels and refunds name lines.
 _BESIDES: Mapping[str, tuple[str, ...]] = {
     "variants.media": ("media",),
     "variants.sale": ("variants.price",),
     "products": ("rules", "sort_order"),
+    "fulfillments": ("line_items",),
+    "refunds": ("line_items",),
 }
 
 

@@ -14,6 +14,8 @@ from storebridge.models import (
     Collection,
     Consent,
     Customer,
+    Fulfillment,
+    FulfillmentLine,
     InventoryLevel,
     LineItem,
     Location,
@@ -282,6 +284,11 @@ def test_what_is_missing_is_said(shop):
     assert shop.all("product") == []
     outcome = shop.refused("create", Location(active=True))
     assert "needs a name" in outcome.message
+    order = shop.create(Order(number="#1", line_items=(LineItem(quantity=1),)))
+    lines = (FulfillmentLine(line_item_id="line:2", quantity=1),)
+    sent = Order(fulfillments=(Fulfillment(lines=lines),))
+    outcome = shop.refused("update", sent, record_id=order.id)
+    assert (outcome.cause, "'line:2'" in outcome.message) == ("rejected", True)
     live = shop.create(Product(handle="b"))
     outcome = shop.refused("update", Product(), record_id=live.id, removed={"tags": ("x",)})
     assert outcome.cause == "rejected"

@@ -226,9 +226,10 @@ def test_more_than_is_left_or_another_place_is_refused_and_nothing_is_sent() -> 
     shop = Shop()
     id_ = sold(shop)
     line = shop.read(id_, "order").line_items[0].id
-    for wanted in (parcel((line, 3)), parcel((line, 1), location="Moon")):
+    for wanted, said in ((parcel((line, 3)), ""), (parcel((line, 1), location="Moon"), "Shop")):
         outcome = shop.update(id_, wanted, "publication")
         assert "as many left" in outcome.message
+        assert said in outcome.remedy
     assert shop.read(id_, "order").fulfillments == ()
     assert not shop.variables("FulfillmentCreate")
 
@@ -333,6 +334,49 @@ def test_a_line_that_a_parcel_names_twice_counts_twice() -> None:
     shop.update(id_, parcel((line, 1), (line, 1)), "publication")
     [made] = shop.read(id_, "order").fulfillments
     assert [(each.line_item_id, each.quantity) for each in made.lines] == [(line, 2)]
+
+
+def test_a_parcel_names_lines_by_sku_or_place_and_is_added_once() -> None:
+    shop = Shop()
+    id_ = sold(shop)
+    lines = [each.id for each in shop.read(id_, "order").line_items]
+    wanted = parcel(("sku:T-1", 1), ("line:3", 2))
+    for uncertain in (frozenset[str](), frozenset({"1"})):
+        change = Change(id="1", action="update", part="publication", record_id=id_, desired=wanted)
+        [outcome] = shop.write("order", change, uncertain=uncertain)
+        assert outcome.status.value == "applied", outcome.message
+    [made] = shop.read(id_, "order").fulfillments
+    found = [(each.line_item_id, each.quantity) for each in made.lines]
+    assert found == [(lines[1], 1), (lines[2], 2)]
+    tracked = made.but(carrier="UPS", lines=wanted.fulfillments[0].lines)
+    assert shop.update(id_, Order(fulfillments=(tracked,)), "publication").status.value == "applied"
+    [held] = shop.read(id_, "order").fulfillments
+    assert (held.carrier, held.lines) == ("UPS", made.lines)
+
+
+@pytest.mark.parametrize("name", ["sku:HAT", "line:4", "gid://shopify/LineItem/1"])
+def test_a_line_that_the_order_hasnt_is_named_with_what_to_write(name: str) -> None:
+    shop = Shop()
+    id_ = sold(shop)
+    outcome = shop.update(id_, parcel(("line:1", 1), (name, 1)), "publication")
+    assert (outcome.cause, name in outcome.message) == ("rejected", True)
+    assert "sku:TEE" in outcome.remedy
+    other = shop.update(id_, parcel((name, 1)), "publication")
+    assert (other.cause, name in other.message) == ("rejected", True)
+    assert not shop.variables("FulfillmentCreate")
+
+
+@pytest.mark.parametrize("status", ["cancelled", "failure"])
+def test_a_parcel_of_another_shop_that_was_never_sent_isnt_made(status: str) -> None:
+    shop = Shop()
+    off, sent = parcel(status=status).fulfillments[0], parcel(number="T-2").fulfillments[0]
+    records = shop.adapter.records("order")
+    desired = elsewhere(fulfillments=(off, sent))
+    assert shop.adapter.normalise(desired).fulfillments == (sent,)
+    [fit] = records.check(desired)
+    assert (fit.field, "cancelled" in fit.message) == ("fulfillments", True)
+    held = off.but(id="gid://shopify/Fulfillment/1")
+    assert shop.adapter.normalise(desired.but(fulfillments=(held,))).fulfillments == (held,)
 
 
 def elsewhere(**fields: Any) -> Order:

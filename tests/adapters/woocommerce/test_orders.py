@@ -11,7 +11,16 @@ from tests.adapters.woocommerce.shop import Handler, Shop, tee
 
 from storebridge.adapter import Change, Query
 from storebridge.flow import Request, RequestKind, Response, Status, send
-from storebridge.models import Amount, Comment, Fulfillment, LineItem, Money, Order
+from storebridge.models import (
+    Amount,
+    Comment,
+    Fulfillment,
+    LineItem,
+    Money,
+    Order,
+    Payment,
+    Refund,
+)
 from storebridge.wire import dumps, json_of
 
 USD = "USD"
@@ -152,6 +161,23 @@ def test_an_older_shop_is_asked_order_by_order() -> None:
             refund(shop, order, "2.00", (0, 1, "2.00"))
     found = orders(shop, *numbers)
     assert [[each.lines[0].quantity for each in one.refunds] for one in found] == [[1, 1]] * 2
+
+
+def test_what_a_new_order_is_made_without_is_told_before_it_is_written() -> None:
+    shop = Shop()
+    shop.learn()
+    [number] = placed(shop)
+    back = Refund(amount=Amount(shop=Money("5.00", USD)))
+    lines = (LineItem(sku="RED", quantity=1),)
+    new = Order(key="k", line_items=lines, refunds=(back,), payments=(Payment(gateway="cash"),))
+    records = shop.adapter.records("order")
+    found = {fit.field: fit.message for fit in records.check(new)}
+    assert sorted(found) == ["payments", "refunds"]
+    assert "an order that is there keeps its own" in found["refunds"]
+    assert not list(records.check(new.but(refunds=(), payments=())))
+    # Of an order that is there nothing is lost.
+    assert not list(records.check(Order(key="k", refunds=(back,))))
+    assert not list(records.check(new.but(id=number)))
 
 
 # -- comments
