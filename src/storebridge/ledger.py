@@ -92,7 +92,9 @@ class Ledger:
     def told(self, live: R, *sides: Record | None) -> R:
         """Return a live record whose media have the sources that a change's sides name."""
         wanted = self._origins(*sides)
-        return told(live, wanted, self._ids(wanted, live)) if wanted else live
+        if not wanted or _is_there(wanted, live):
+            return live
+        return told(live, wanted, self._ids(wanted, live))
 
     # -- sending
 
@@ -199,7 +201,8 @@ class Ledger:
         return ids
 
     def _facts(self, start: str, keys: Iterable[str]) -> dict[str, Any]:
-        found = self._state.facts_of(_PART, (f"{start}{key}" for key in keys))
+        names = [f"{start}{key}" for key in keys]
+        found = self._state.facts_of(_PART, names) if names else {}
         return {name.removeprefix(start): value for name, value in found.items()}
 
     def _start(self, record_id: str) -> str:

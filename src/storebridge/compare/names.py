@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from storebridge.models import Record
@@ -121,10 +122,21 @@ def renamed(desired: R, words: Mapping[tuple[str, str], str]) -> R:
 
 def _keyed(record: Record) -> Iterator[tuple[str, str, Any]]:
     """Yield field, kind and value of each field that refers to others by any kind of key."""
-    for name, (kind, start) in record.references.items():
-        for field in () if start else (name, f"{name}_add", f"{name}_remove"):
-            if field in record.model_fields_set:
-                yield field, kind, getattr(record, field)
+    given = record.model_fields_set
+    for field, kind in _fields_by_key(type(record)):
+        if field in given:
+            yield field, kind, getattr(record, field)
+
+
+@cache
+def _fields_by_key(model: type[Record]) -> tuple[tuple[str, str], ...]:
+    """Return the fields that refer to others by any kind of key, edits too, and these kinds."""
+    return tuple(
+        (field, kind)
+        for name, (kind, start) in model.references.items()
+        for field in (name, f"{name}_add", f"{name}_remove")
+        if not start and field in model.model_fields
+    )
 
 
 def _several(value: str | tuple[str, ...]) -> tuple[str, ...]:

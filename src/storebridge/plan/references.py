@@ -63,8 +63,9 @@ class Named:
 
     def reworded(self, desired: R, live: Record | None) -> R:
         """Return a record that names others as the live one does, else by their best key."""
-        held = set(keyed(live)) if live is not None else set[tuple[str, str]]()
-        unlike = set(keyed(desired)) - held
+        named = set(keyed(desired))
+        held = set(keyed(live)) if named and live is not None else set[tuple[str, str]]()
+        unlike = named - held
         if not unlike:
             return desired
         for kind in {kind for kind, _ in unlike}:
@@ -118,7 +119,8 @@ class References:
 
 def shows_otherwise(desired: Record, shown: Record) -> bool:
     """Return whether a record refers to others by keys that the store doesn't show."""
-    return not set(keyed(shown)).issuperset(keyed(desired))
+    named = set(keyed(desired))
+    return bool(named) and not named.issubset(keyed(shown))
 
 
 def singles(desired: Record) -> set[str]:
