@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, TypeVar
@@ -84,8 +84,9 @@ class Ledger:
         if live is not None:
             desired = _superseding(desired, live, ids)
             if self._records.copies_media and isinstance(desired, Product):
-                ids, held = _guessed(desired, live, ids)
+                guessed, held = _guessed(desired, live, ids)
                 desired, held_back = _without(desired, held), len(held)
+                ids |= guessed
             live = told(live, wanted, ids)
         return Meant(_attached(desired, ids) if self.attaches else desired, live, held_back)
 
@@ -284,12 +285,11 @@ def _superseding(desired: R, live: Record, ids: Mapping[str, str]) -> R:
 def _guessed(
     desired: Product, live: Record, ids: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the media that sources are known to have become, by their names too.
+    """Return the media that sources seem to have become, by their names; by element key.
 
     Besides, the addresses that are held back: nothing of this record's media is known by any
     means, so that they may well be what the store has already.
     """
-    ids = dict(ids)
     held = list(media_of(live))
     keys = {key for item in held for key in item.element_keys()}
     new = [
@@ -301,13 +301,12 @@ def _guessed(
     ]
     known = {Origin(m.url, m.content_hash).medium(ids) for m in desired.media}
     free = [item for item in held if item.id not in known and f"id:{item.id}" not in ids]
-    named = dict(_same_names(new, free))
-    for item in new:
-        if item.url in named:
-            ids |= dict.fromkeys(Origin(item.url, item.content_hash).keys, named[item.url])
+    named = dict(_same_names(new, free)) | dict(_elsewhere(new, held, known, ids))
+    pairs = ((Origin(item.url, item.content_hash), named.get(item.url)) for item in new)
+    found = {key: medium for origin, medium in pairs if medium for key in origin.keys}
     doubtful = len(free) == len(held) and len(new) == len(desired.media) and not named
     merges = desired.modes.get("media", "merge") == "merge"
-    return ids, [item.url for item in new] if doubtful and held and merges else []
+    return found, [item.url for item in new] if doubtful and held and merges else []
 
 
 def _same_names(new: Sequence[Media], free: Sequence[Media]) -> Iterator[tuple[str, str]]:
@@ -319,6 +318,24 @@ def _same_names(new: Sequence[Media], free: Sequence[Media]) -> Iterator[tuple[s
         name = _stem(item.url)
         if name and asked[name] == held[name] == 1:
             yield item.url, by_name[name]
+
+
+def _elsewhere(
+    new: Sequence[Media], held: Sequence[Media], named: Container[str], ids: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield address and id of pictures that have moved: of the same name, and at no known host.
+
+    A catalogue that comes back from another shop has the addresses of that shop's copies. What
+    lies at a known host under a new address is another picture.
+    """
+    hosts: dict[str, set[str]] = {}
+    for key, medium in ids.items():
+        if key.startswith("url:"):
+            hosts.setdefault(medium, set()).add(urlsplit(key.removeprefix("url:")).netloc)
+    told = [item for item in held if item.id not in named and f"id:{item.id}" in ids]
+    for url, medium in _same_names([item for item in new if not item.content_hash], told):
+        if urlsplit(url).netloc not in hosts.get(medium, ()):
+            yield url, medium
 
 
 def _stem(url: str) -> str:

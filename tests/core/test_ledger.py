@@ -256,6 +256,25 @@ def test_copies_are_known_by_their_sources(copying: Copying, tmp_path: Path) -> 
     assert adapter.products.uploads == [A, B, "https://src.example/c.jpg"]
 
 
+def test_what_comes_back_from_another_shop_is_known_by_its_name(
+    copying: Copying, tmp_path: Path
+) -> None:
+    store, adapter = copying()
+    run(store, [listed(A, B)], tmp_path)
+    there = [url.replace("src.example", "other.example") for url in (A, B)]
+    assert planned(store, [listed(*there)], tmp_path).is_empty
+    mixed = listed(A, there[1], modes={"media": "replace"})
+    assert planned(store, [mixed], tmp_path).is_empty
+    newer = A.replace("https://src.example/", "https://src.example/2027/")
+    changes = planned(store, [listed(newer, there[1])], tmp_path).changes()
+    assert f"media[{newer}]" in {path for each in changes for path, _, _ in each.fields}
+    adapter.products.uploads.clear()
+    new = "https://src.example/c.jpg"
+    run(store, [listed(new, *there)], tmp_path)
+    run(store, [Product(handle="tee", media=(Media(url=there[0], alt="Front"),))], tmp_path)
+    assert adapter.products.uploads == [new]
+
+
 def test_alt_text_of_a_copy_changes_without_an_upload(copying: Copying, tmp_path: Path) -> None:
     store, adapter = copying()
     run(store, [listed(A)], tmp_path)

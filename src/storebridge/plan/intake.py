@@ -247,7 +247,7 @@ class Intake:
         for path, field in self._limited[record.kind].items():
             self._limit(record, path, field)
         self._consult(record, records)
-        for fit in records.check(record):
+        for fit in dict.fromkeys(records.check(record)):  # once, whichever variants it is of
             self._note(fit.kind, fit.label, fit.field, fit.message, fit.source)
 
     def _consult(self, record: Record, records: Records[Any]) -> None:
