@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from storebridge.adapter import Adapter, Credentials, Limits, Records
 from storebridge.errors import (
@@ -262,7 +262,7 @@ def from_api(api: Any) -> WooCommerceSettings:
     """Return the settings of a `woocommerce.API` object, so that a script with one can go on.
 
     Raises:
-        ConfigError: if it is none.
+        ConfigError: if it is none, or has an address or keys that can't be any.
     """
     try:
         values = {"url": api.url, "key": api.consumer_key, "secret": api.consumer_secret}
@@ -272,6 +272,16 @@ def from_api(api: Any) -> WooCommerceSettings:
             f"{type(api).__name__} is no woocommerce.API: it lacks url, consumer_key or "
             "consumer_secret"
         ) from None
+    except ValidationError as error:
+        wrong = ", ".join(_OF_API[str(each["loc"][0])] for each in error.errors())
+        raise ConfigError(
+            f"the {type(api).__name__} can't be used: look at its {wrong}. The address begins with "
+            "https://, and has nothing behind a ?."
+        ) from None
+
+
+#: What the `woocommerce` package calls the settings.
+_OF_API = {"url": "url", "key": "consumer_key", "secret": "consumer_secret"}
 
 
 def _is_loopback(url: str) -> bool:

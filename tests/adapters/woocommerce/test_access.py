@@ -135,6 +135,10 @@ def test_settings_of_the_woocommerce_client_are_taken_over() -> None:
     assert "cs_9" not in repr(made)
     with pytest.raises(ConfigError, match="is no woocommerce"):
         from_api(object())
+    api.url, api.consumer_secret = "shop.example", None
+    with pytest.raises(ConfigError, match="look at its url, consumer_secret") as caught:
+        from_api(api)
+    assert "ck_9" not in str(caught.value)
 
 
 def test_the_woocommerce_clients_own_object_is_taken() -> None:
