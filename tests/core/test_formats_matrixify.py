@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storebridge import Store
 from storebridge.errors import Problem
 from storebridge.formats import Context, Loss, Sourced, detect, read, write
 from storebridge.models import (
@@ -227,14 +228,38 @@ def test_commands_say_what_becomes_of_a_product(tmp_path: Path) -> None:
     found = [(item.record, item.delete) for item in items(path)]
     assert [(record.label, delete) for record, delete in found] == [
         ("a", True),
+        ("b", False),
         ("c", False),
         ("d", False),
         ("e", False),
         ("f", False),
     ]
     modes = [record.modes for record, _ in found if isinstance(record, Product)]
-    assert modes[:4] == [{}] * 4
-    assert modes[4] == {"variants": "replace", "media": "replace", "metafields": "replace"}
+    assert modes[:5] == [{}] * 5
+    assert modes[5] == {"variants": "replace", "media": "replace", "metafields": "replace"}
+
+
+def test_what_is_to_be_ignored_is_neither_changed_nor_made_nor_absent(
+    store: Store, tmp_path: Path
+) -> None:
+    for handle in ("a", "b", "c"):
+        store.products.create(Product(handle=handle, title="Old", vendor="Acme"))
+    path = table(
+        tmp_path / "a.csv",
+        {"Handle": "a", "Title": "New", "Command": "MERGE", "Tags Command": "MERGE"},
+        {"Handle": "b", "Title": "New", "Command": "IGNORE"},
+        {"Handle": "d", "Title": "New", "Command": "IGNORE"},
+    )
+    plan = store.plan(path, tmp_path / "a.plan", where="vendor = 'Acme'", absent="archive")
+    assert [(change.label, change.fields) for change in plan.changes()] == [
+        ("a", (("title", "Old", "New"),)),
+        ("c", (("status", "draft", "archived"),)),
+    ]
+    assert list(plan.skipped()) == []
+    everywhere = store.plan(path, tmp_path / "b.plan")
+    assert [change.label for change in everywhere.changes()] == ["a"]
+    row = {"Handle": "d", "Title": "New", "Command": "IGNORE", "Tags Command": "MERGE"}
+    assert store.plan(table(tmp_path / "c.csv", row), tmp_path / "c.plan").is_empty
 
 
 @pytest.mark.parametrize(
@@ -497,6 +522,9 @@ def test_a_product_with_a_cell_that_is_too_long_is_passed_over(tmp_path: Path) -
         ),
         Loss("product", "Body HTML (over 32767 characters)", 1, "long"),
     ]
-    assert [item.record for item in items(path)] == [short]
+    assert [(item.record, item.expects) for item in items(path)] == [
+        (Product(handle="long"), "ignored"),
+        (short, ""),
+    ]
     assert write(tmp_path / "a.csv", [long, short], EUR, "matrixify") == []
     assert [item.record for item in items(tmp_path / "a.csv")] == [long, short]

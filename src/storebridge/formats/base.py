@@ -138,8 +138,8 @@ class Sourced:
     """The identity of the store that the record's ids belong to; empty where the file has none."""
     delete: bool = False
     """Whether the row asks for the record to be deleted."""
-    expects: Literal["", "new", "existing"] = ""
-    """Whether the row says that the store lacks the record, or that it has it."""
+    expects: Literal["", "new", "existing", "ignored"] = ""
+    """What the row says: the store lacks the record, or has it; or it is to be left alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ quantities say nothing either: a plan takes elements out of such lists only with
 |---|---|
 | NEW, UPDATE, MERGE | the record must not, must or may be there; else a plan leaves it out |
 | REPLACE | variants, pictures and metafields that the file lacks are taken out |
-| DELETE, IGNORE | the product is deleted; its rows are passed over, as if the file lacked them |
+| DELETE, IGNORE | the product is deleted; it is left alone, and isn't absent |
 | Tags: REPLACE (default), MERGE, DELETE | `tags`, `tags+`, `tags-` |
 | Variant and Image: MERGE (default), REPLACE | the list's mode; DELETE is refused |
 

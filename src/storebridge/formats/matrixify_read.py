@@ -23,14 +23,18 @@ from storebridge.formats.sheet_columns import WEIGHT_UNITS, Column
 from storebridge.formats.sheet_read import Reader, Rows
 from storebridge.formats.shopify_cells import NO_OPTION, ONLINE_STORE
 from storebridge.formats.table import Table
-from storebridge.models import slug
+from storebridge.models import Product, slug
 
 __all__ = ["MatrixifyReader"]
 
 _COMMANDS = {name.casefold(): name for name in ("NEW", "MERGE", "UPDATE", "REPLACE", "DELETE")}
 _COMMANDS["ignore"] = "IGNORE"
 #: What a command says of the store.
-_EXPECTS: dict[str, Literal["new", "existing"]] = {"NEW": "new", "UPDATE": "existing"}
+_EXPECTS: dict[str, Literal["new", "existing", "ignored"]] = {
+    "NEW": "new",
+    "UPDATE": "existing",
+    "IGNORE": "ignored",
+}
 #: Texts that a blank cell leaves alone: Shopify has no product without them.
 _KEPT = ("title", "vendor")
 _LISTS = ("variants", "media", "metafields")
@@ -112,12 +116,18 @@ class MatrixifyReader(Reader):
     # --- the rows -----------------------------------------------------------------------------
 
     def _groups(self) -> Iterator[tuple[str, Rows]]:
-        """Yield the rows of each product that isn't to be ignored."""
+        """Yield the rows of each product; of one to be ignored, those that name it."""
         for name, rows in super()._groups():
             self._asked = self._command("command", rows)
             self.expects = _EXPECTS.get(self._asked, "")
-            if self._asked != "IGNORE":
+            if name or self._asked != "IGNORE":
                 yield name, rows
+
+    def _product(self, rows: Rows, name: str) -> Product | None:
+        if self._asked != "IGNORE":
+            return super()._product(rows, name)
+        self._variant_rows = []
+        return Product.model_validate({name: rows[0][1][self.naming[name]].strip()})
 
     def _command(self, which: str, rows: Rows) -> str:
         """Return the one command of a product, MERGE where there is none."""

@@ -83,7 +83,7 @@ class Reader:
         self.variant: list[Field] = []
         self.options: list[tuple[str, int]] = []
         self.delete = -1
-        self.expects: Literal["", "new", "existing"] = ""
+        self.expects: Literal["", "new", "existing", "ignored"] = ""
         """What the rows of the product that was read last say of the store."""
         self.paths = Paths(context.collections)
         self._cleared: dict[bool, list[Column]] = {True: [], False: []}

@@ -319,7 +319,7 @@ class _Builder:
         """Plan a create straight from its JSON where nothing has to look at the record."""
         if self.transforms or self.scope.where or row.bare or row.gone:
             return False
-        if self.fields or self.options.create == "no" or row.expects == "existing":
+        if self.fields or self.options.create == "no" or row.expects in ("existing", "ignored"):
             return False
         return self.changes.plain_create(row)
 
@@ -376,7 +376,13 @@ class _Builder:
         return live.model_copy(update=said) if said else live
 
     def _is_expected(self, row: Spooled, live: Record | None) -> bool:
-        """Leave a record out that the source calls new and is there, or existing and isn't."""
+        """Leave a record out that the source calls new and is there, or existing and isn't.
+
+        One to be ignored is left alone, and isn't absent.
+        """
+        if row.expects == "ignored":
+            self.changes.leave_out()
+            return False
         if row.expects == "new" and live is not None:
             message = f"the source says NEW, and the store has {live.label!r} (id {live.id})"
             self.changes.skip(row, "exists", message, "Say MERGE or UPDATE to change it.")

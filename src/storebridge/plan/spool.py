@@ -58,7 +58,7 @@ class Spooled(NamedTuple):
     gone: int
     """Whether the source says that it is to be deleted."""
     expects: str
-    """"new" or "existing" where the source says so, else ""."""
+    """"new", "existing" or "ignored" where the source says so, else ""."""
     body: str
 
 
