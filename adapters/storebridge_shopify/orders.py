@@ -16,6 +16,7 @@ from storebridge.adapter import Batch, Change, Cost, Fit
 from storebridge.errors import BadAnswer, Conflict, NotFound, Rejected
 from storebridge.flow import Flow, Outcome, RequestKind
 from storebridge.models import Order
+from storebridge.models.order import without_blanks
 from storebridge_shopify import fields, parcels, people
 from storebridge_shopify.bulk_shapes import ORDERS
 from storebridge_shopify.graphql import Doc, call, check, document, following, id_of
@@ -319,6 +320,7 @@ class OrderRecords(NestedRecords[Order]):
 
     def normal(self, desired: Order) -> Order:
         """Return a desired order as Shopify gives it back."""
+        desired = without_blanks(desired)
         given, new = desired.given, dict[str, Any]()
         if "tags" in given:
             new["tags"] = tag_forms(desired.tags)

@@ -25,6 +25,7 @@ from storebridge.models import (
     ShippingLine,
     TaxLine,
 )
+from storebridge.models.order import without_blanks
 from storebridge.wire import amount
 from storebridge_woocommerce import aftermath, fields
 from storebridge_woocommerce.batches import Earlier, Item
@@ -116,7 +117,7 @@ class OrderRecords(WooRecords[Order]):
 
     def normal(self, desired: Order) -> Order:
         """Return a desired order as it reads back: metafields without types, lines by SKU."""
-        new: dict[str, Any] = {}
+        desired, new = without_blanks(desired), dict[str, Any]()
         if any(line.sku for line in desired.line_items):
             new["line_items"] = tuple(map(_line_form, desired.line_items))
         if desired.customer_id and not desired.customer_id.isdecimal():  # another platform's

@@ -210,3 +210,16 @@ def test_an_order_that_comes_back_after_a_delete_has_its_parcels_and_refunds(
     [again] = shop.orders.iter()
     assert contents(again) == SENT
     assert again.refunds[0].lines[0].line_item_id == again.line_items[0].id != made.line_items[0].id
+
+
+@pytest.mark.parametrize("url", ["sandbox:shopify?memory", WOOCOMMERCE])
+def test_what_a_shop_says_of_each_order_may_be_empty_in_its_source(
+    url: str, tmp_path: Path
+) -> None:
+    new = stocked(opened(url, tmp_path / "new"), "COAT", "HAT")
+    with opened("local", tmp_path / "old") as old:
+        done(old.orders.create(order(email="p@example.com")))
+        old.pull(tmp_path / "orders.jsonl", kind="order")
+    plan = new.plan(tmp_path / "orders.jsonl", tmp_path / "1.plan")
+    assert [item.message for item in plan.apply().items()] == [""]
+    assert new.plan(tmp_path / "orders.jsonl", tmp_path / "2.plan").is_empty

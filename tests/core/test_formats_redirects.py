@@ -101,10 +101,10 @@ def test_half_a_redirect_is_none(tmp_path: Path) -> None:
 
 def test_a_file_of_redirects_goes_into_a_store(store: Store, tmp_path: Path) -> None:
     path = table(tmp_path, "Path,Target", "/a,/x", "/b,/y")
-    assert store.plan(str(path)).apply().counts["applied"] == 2
+    assert store.plan(str(path), tmp_path / "1.plan").apply().counts["applied"] == 2
     assert {each.path: each.target for each in store.redirects.iter()} == {"/a": "/x", "/b": "/y"}
     path = table(tmp_path, "Path,Target", "/a,/z", "/b,/y")
-    assert store.plan(str(path)).apply().counts["applied"] == 1
+    assert store.plan(str(path), tmp_path / "2.plan").apply().counts["applied"] == 1
     found = store.redirects.find("path:/a")
     assert found is not None
     assert found.target == "/z"

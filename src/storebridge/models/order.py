@@ -26,6 +26,7 @@ __all__ = [
     "RefundLine",
     "ShippingLine",
     "TaxLine",
+    "without_blanks",
 ]
 
 
@@ -229,3 +230,18 @@ class Order(Record):
     def keys(self) -> tuple[str, ...]:
         """External key and number."""
         return (*super().keys(), *((f"number:{self.number}",) if self.number else ()))
+
+
+#: What every shop says of each order; empty, it says nothing.
+_FILLED = ("number", "status", "payment_status", "fulfillment_status", "currency",
+           "presentment_currency", "subtotal", "shipping_total", "discount_total", "tax_total",
+           "total", "refunded_total")  # fmt: skip
+
+
+def without_blanks(desired: Order) -> Order:
+    """Return an order without the empty fields that a shop fills by itself.
+
+    A store that keeps any order as it was given may have one without them.
+    """
+    blank = [name for name in _FILLED if name in desired.given and not getattr(desired, name)]
+    return desired.without(*blank) if blank else desired

@@ -69,9 +69,10 @@ def test_market_prices_are_verified_while_searches_lag(tmp_path: Path) -> None:
         state=tmp_path,
     )
     with Store(ShopifyAdapter(ShopifySettings.model_validate(settings())), opening) as store:
-        store.plan([tee()], location="Shop").apply()
+        store.plan([tee()], tmp_path / "0.plan", location="Shop").apply()
         rows = tuple(Variant(sku=f"tee-{size}", market_prices=(price,)) for size in "SM")
-        counts = store.plan([Product(handle="tee", variants=rows)]).apply().counts
+        priced = Product(handle="tee", variants=rows)
+        counts = store.plan([priced], tmp_path / "1.plan").apply().counts
         assert {word for word, count in counts.items() if count} == {"applied"}
         cheaper = price.but(price=Money("8.00", "CHF"))
         live = store.products.find("handle:tee")

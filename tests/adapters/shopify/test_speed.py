@@ -82,7 +82,8 @@ def test_a_listing_costs_little_more_than_its_products_and_never_waits_in_vain(
     total = math.fsum(shop.points.values())
     assert total <= 1.05 * PRODUCT_SET * count, shop.points
     assert not shop.codes
-    assert shop.seconds <= (total - 20 * rate) / rate + 4
+    # On a busy machine a thread may read late what the bucket holds, and wait for it.
+    assert shop.seconds <= (total - 20 * rate) / rate + 8
 
 
 # -- few calls for many changes
