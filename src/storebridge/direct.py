@@ -22,7 +22,6 @@ from storebridge.compare import (
     diff,
     flatten,
     key_for,
-    keyed,
     match,
     misfit,
     names_of,
@@ -31,6 +30,7 @@ from storebridge.compare import (
     remaining,
     reworded,
     undotted,
+    unlike,
     with_only,
 )
 from storebridge.errors import NotSupported
@@ -40,7 +40,7 @@ from storebridge.look import in_turn, look
 from storebridge.models import Product, Record
 from storebridge.models.base import with_article
 from storebridge.models.checks import problems
-from storebridge.models.lines import worded
+from storebridge.models.lines import in_words
 from storebridge.parts import declared, named_in, says, split, unsupported
 from storebridge.pictures import Pictures
 from storebridge.state import StoreState
@@ -157,8 +157,8 @@ class Chunk:
         """Check the values and pictures; nothing is sent yet. A text is the id of a record."""
         self.adapter, self.records, self.verb, self.ledger = adapter, records, verb, ledger
         self.items = [self._item(record, currency) for record in desired]
-        self._ids: dict[str, str] = {}
-        """The platform ids of what is referred to, by kind and each name ("product sku:A")."""
+        self._known: dict[str, tuple[str, ...]] = {}
+        """All names of what is referred to, ids first, by kind and each ("product sku:A")."""
 
     # -- before the lanes are held
 
@@ -294,7 +294,7 @@ class Chunk:
             yield "core", replace(self._change(item, "core", live), before=live)
             return
         if live is not None:
-            desired = reworded(with_only(worded(desired, live), live), live, self._ids)
+            desired = reworded(with_only(in_words(desired, live), live), live, self._known)
         if doubt := misfit(desired, live):
             self._fail(item, doubt.cause, doubt.message, doubt.remedy)
             return
@@ -328,7 +328,7 @@ class Chunk:
 
     def _whole(self, desired: Record) -> Record:
         """Return a new record with its edits (`tags_add`) as lists, a draft if it doesn't say."""
-        desired = worded(desired)
+        desired = in_words(desired)
         edits = desired.given & EDITS.keys()
         if edits:
             asked = desired.without(*(desired.given - edits - {EDITS[name] for name in edits}))
@@ -357,19 +357,19 @@ class Chunk:
         wanted = list(dict.fromkeys(each for desired in sent for each in references(desired)))
         yield from self._refer(wanted)
         keys = (f"{kind} {name}" for kind, name in wanted)
-        return {key: self._ids[key] for key in keys if key in self._ids}
+        return {key: self._known[key][0].removeprefix("id:") for key in keys if key in self._known}
 
     def _renamed(self, item: _Item) -> set[tuple[str, str]]:
         """Return what a record refers to by other keys than its live one, or not yet."""
         if item.live is None or not item.going or self.verb == "delete":
             return set()
-        return {*keyed(item.desired)} - {*keyed(item.live)}
+        return unlike(item.desired, item.live)
 
     def _refer(self, wanted: Iterable[tuple[str, str]]) -> Generator[Any, Any, None]:
-        """Find the platform ids of records that are referred to by kind and name."""
+        """Find the records that are referred to by kind and name, with all their names."""
         unknown: dict[str, set[str]] = {}
         for kind, name in wanted:
-            if f"{kind} {name}" not in self._ids:
+            if f"{kind} {name}" not in self._known:
                 unknown.setdefault(kind, set()).add(name)
         for kind, names in unknown.items():
             try:
@@ -377,7 +377,8 @@ class Chunk:
             except NotSupported:
                 continue
             for record in (yield records.fetch(sorted(names), None)):
-                self._ids |= {f"{kind} {name}": record.id for name in names_of(record)}
+                called = names_of(record)
+                self._known |= {f"{kind} {name}": called for name in called}
 
     def _send(
         self, planned: Sequence[tuple[_Item, Change[Any]]], ids: Mapping[str, str]
@@ -429,7 +430,7 @@ class Chunk:
             )
         shown = self.ledger.told(live, change.desired)
         found = [f"{path}: still there" for path in remaining(change.removed, live)]
-        desired = reworded(self.adapter.normalise(change.desired), shown, self._ids)
+        desired = reworded(self.adapter.normalise(change.desired), shown, self._known)
         for path, has, sent in flatten(self.records.model, diff(desired, shown)):
             fact = declared(undotted(path), self.records.fields)
             if fact is None or fact.read:

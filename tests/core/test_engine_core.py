@@ -27,6 +27,7 @@ from storebridge.engine import (
     RequestSent,
     Throttled,
 )
+from storebridge.engine.limits import Bucket, Ticket
 from storebridge.flow import (
     Outcome,
     Request,
@@ -402,6 +403,24 @@ def test_the_store_s_own_count_beats_ours():
         for _ in range(3):
             engine.run(one())
     assert store.at == pytest.approx([0.0, 0.5, 1.0])
+
+
+def test_what_passes_between_a_place_and_its_wait_is_not_waited_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    store, adapter = Store(OK, OK), Probe(limits=Limits(rate=0.1, burst=1.0))
+    given = Bucket.take
+
+    def late(bucket: Bucket, cost: float, longest: float) -> Ticket:
+        ticket = given(bucket, cost, longest)
+        store.clock.advance(4)  # the state was busy, or the thread not on
+        return ticket
+
+    monkeypatch.setattr(Bucket, "take", late)
+    with Engine(adapter, transport=HandlerTransport(store), clock=store.clock) as engine:
+        for _ in range(2):
+            engine.run(one())
+    assert store.clock.sleeps == (pytest.approx(2.0),)  # of six seconds, four have passed
 
 
 def test_an_outage_does_not_multiply_the_load():

@@ -40,10 +40,10 @@ from storebridge.compare.names import (
     keyed,
     names_of,
     references,
-    renamed,
     reworded,
     sought,
     undotted,
+    unlike,
     ways_to_name,
 )
 from storebridge.compare.only import misfit, with_only
@@ -84,7 +84,6 @@ __all__ = [
     "rebuild",
     "references",
     "remaining",
-    "renamed",
     "reworded",
     "same",
     "select",
@@ -96,6 +95,7 @@ __all__ = [
     "unclear",
     "under_way",
     "undotted",
+    "unlike",
     "ways_to_name",
     "whole_removals",
     "with_only",

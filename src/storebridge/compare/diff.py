@@ -89,9 +89,8 @@ def same(desired: Any, live: Any) -> bool:
         wants, has = desired.__dict__, live.__dict__
         for name in desired.model_fields_set:
             new, old = wants[name], has[name]
-            if new is old or new == old or name in _UNCOMPARED or same(new, old):
-                continue
-            return False
+            if not (new is old or new == old or name in _UNCOMPARED or same(new, old)):
+                return False
         return True
     if isinstance(desired, tuple) and isinstance(live, tuple):
         return len(desired) == len(live) and all(map(same, desired, live))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -15,10 +15,10 @@ __all__ = [
     "keyed",
     "names_of",
     "references",
-    "renamed",
     "reworded",
     "sought",
     "undotted",
+    "unlike",
     "ways_to_name",
 ]
 
@@ -98,26 +98,35 @@ def keyed(record: Record) -> Iterator[tuple[str, str]]:
             yield kind, name
 
 
-def reworded(desired: R, live: Record, ids: Mapping[str, str]) -> R:
-    """Return a record that refers to others by the keys that a live one has for them.
+def unlike(desired: Record, live: Record | None) -> set[tuple[str, str]]:
+    """Return kind and key of what a record refers to by other keys than a live one, or not yet."""
+    named = set(keyed(desired))
+    return named.difference(keyed(live)) if named and live is not None else named
+
+
+def reworded(desired: R, live: Record | None, known: Mapping[str, Sequence[str]]) -> R:
+    """Return a record that names others as a live one does, else by their best key; each once.
 
     Args:
         desired: what refers to them by keys of any kind.
-        live: the record that it is compared with.
-        ids: the platform ids of others by kind and key ("product sku:A-1").
+        live: the record that it is compared with; None for a new one.
+        known: all names of others, by kind and each of them ("product sku:A-1").
     """
-    held = {id_: name for kind, name in keyed(live) if (id_ := ids.get(f"{kind} {name}"))}
-    words = ((each, held.get(ids.get(f"{each[0]} {each[1]}", ""))) for each in keyed(desired))
-    return renamed(desired, {each: word for each, word in words if word})
+    held = set(keyed(live)) if live is not None else set[tuple[str, str]]()
+    words: dict[tuple[str, str], str] = {}
+    for kind, name in unlike(desired, live):
+        names = known.get(f"{kind} {name}", ())
+        shown = next((each for each in names if (kind, each) in held), "")
+        words[kind, name] = shown or key_for(names) or name
+    return _renamed(desired, words) if words else desired
 
 
-def renamed(desired: R, words: Mapping[tuple[str, str], str]) -> R:
-    """Return a record that refers to others by other keys, which go by kind and key; each once."""
+def _renamed(desired: R, words: Mapping[tuple[str, str], str]) -> R:
     fields: dict[str, Any] = {}
     for field, kind, value in _keyed(desired):
         said = dict.fromkeys(words.get((kind, name), name) for name in _several(value))
         fields[field] = next(iter(said), "") if isinstance(value, str) else tuple(said)
-    return desired.model_copy(update=fields) if fields else desired
+    return desired.model_copy(update=fields)
 
 
 def _keyed(record: Record) -> Iterator[tuple[str, str, Any]]:

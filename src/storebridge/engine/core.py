@@ -409,7 +409,9 @@ class Core:
                         f"may take ({self.options.patience:.0f} s)",
                         retry_after=ticket.wait,
                     )
-                yield from self._sleep(ticket.wait, "rate limit")
+                # The place was given a while ago: other threads and the state come between.
+                left = min(ticket.wait, ticket.until - self.clock.time())
+                yield from self._sleep(left, "rate limit")
                 if self._bucket.valid(ticket):
                     return
                 self._bucket.settle(cost)

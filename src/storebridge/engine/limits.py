@@ -41,9 +41,10 @@ class _Tank:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A place in the limit: how long to wait, and under which hold it was given."""
+    """A place in the limit: how long to wait and until when, and under which hold it was given."""
 
     wait: float
+    until: float
     holds: int
 
 
@@ -140,7 +141,8 @@ def _take(tank: _Tank, cost: float, now: float, longest: float) -> tuple[_Tank, 
     # A cost above the burst can never be saved up: such a request goes when the bucket is full.
     tokens = tank.tokens - min(cost, tank.burst)
     owed = max(0.0, -tokens) / tank.rate if tank.rate > 0 else 0.0
-    ticket = Ticket(max(0.0, tank.since - now) + owed, tank.holds)
+    wait = max(0.0, tank.since - now) + owed
+    ticket = Ticket(wait, now + wait, tank.holds)
     return (tank if ticket.wait > longest else replace(tank, tokens=tokens)), ticket
 
 

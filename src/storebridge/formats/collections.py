@@ -39,11 +39,11 @@ from storebridge.formats.pictures import checked
 from storebridge.formats.sheet_cells import commas, commas_text, lines, lines_text
 from storebridge.formats.table import Spool, Table, open_table
 from storebridge.models import Collection, Record
+from storebridge.models.base import KEYS
 from storebridge.models.text import worded
 
 __all__ = ["CollectionSheet"]
 
-_KEYED = ("handle:", "sku:", "id:", "key:")
 _LISTS = ("products", "products+", "products-")
 
 
@@ -62,7 +62,7 @@ def _rules(text: str) -> tuple[dict[str, str], ...]:
 
 def _products(text: str) -> tuple[str, ...]:
     names = commas(text)
-    return tuple(name if name.startswith(_KEYED) else f"handle:{name}" for name in names)
+    return tuple(name if name.startswith(KEYS) else f"handle:{name}" for name in names)
 
 
 #: What reads each column's cells; None takes the text as it is.

@@ -12,7 +12,19 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ListMode", "ListSpec", "Model", "PlatformFields", "Record", "Ref", "with_article"]
+__all__ = [
+    "KEYS",
+    "ListMode",
+    "ListSpec",
+    "Model",
+    "PlatformFields",
+    "Record",
+    "Ref",
+    "with_article",
+]
+
+#: How keys begin by which records refer to others of several kinds of key.
+KEYS = ("handle:", "sku:", "id:", "key:")
 
 ListMode = Literal["merge", "replace"]
 

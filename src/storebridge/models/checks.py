@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from storebridge.models.base import Record, with_article
+from storebridge.models.base import KEYS, Record, with_article
 from storebridge.models.collection import Category, Collection
 from storebridge.models.definition import MetafieldDefinition
 from storebridge.models.discount import Discount
@@ -33,8 +33,6 @@ STATUSES = ("active", "draft", "archived", "unlisted", "private", "pending", "fu
 _URL = re.compile(r"https?://[^\s/?#@\\]+(?:[/?#]\S*)?", re.IGNORECASE)
 _PATH = re.compile(r"/\S*")
 _METAFIELD = re.compile(r"[^\s.]\S*\.[^\s.]+")
-#: How the keys begin by which records refer to others of several kinds of key.
-_KEYS = ("handle:", "sku:", "id:", "key:")
 _NO_HANDLE = re.compile(r"[\s/?#%\\\x00-\x1f\x7f]")
 
 
@@ -206,7 +204,7 @@ def _references(record: Record) -> Iterator[Finding]:
             continue
         value = getattr(record, name)
         for word in (value,) if isinstance(value, str) else value:
-            if word and not word.startswith(_KEYS):
+            if word and not word.startswith(KEYS):
                 rest = word.rpartition(":")[2]
                 ways = f"Write handle:{rest}, sku:{rest} or id:{rest}, whichever it is"
                 yield Finding(

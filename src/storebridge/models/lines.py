@@ -13,7 +13,7 @@ from typing import TypeVar
 from storebridge.models.base import Record
 from storebridge.models.order import Fulfillment, LineItem, Order, Refund
 
-__all__ = ["REMEDY", "named_lines", "placed", "unplaced", "worded"]
+__all__ = ["REMEDY", "in_words", "named_lines", "placed", "unplaced"]
 
 R = TypeVar("R", bound=Record)
 E = TypeVar("E", Fulfillment, Refund)
@@ -22,7 +22,7 @@ REMEDY = "Name it by its place (line:2 is the second line), or by a SKU that onl
 _WORDS = ("sku:", "line:")
 
 
-def worded(record: R, live: Record | None = None) -> R:
+def in_words(record: R, live: Record | None = None) -> R:
     """Return an order whose parcels and refunds name its lines by words instead of ids.
 
     Args:

@@ -31,6 +31,7 @@ from storebridge.compare import (
     surplus,
     under_way,
     undotted,
+    unlike,
 )
 from storebridge.engine import Job
 from storebridge.errors import PlanError, Refused
@@ -46,7 +47,7 @@ from storebridge.plan.file import BatchRow, ChangeRow, PlanFile
 from storebridge.plan.needs import kept_whole, to_compare, to_verify
 from storebridge.plan.options import OnConflict
 from storebridge.plan.pace import Pace
-from storebridge.plan.references import Named, shows_otherwise, singles
+from storebridge.plan.references import Named, singles
 from storebridge.plan.report import Report
 from storebridge.plan.sent import Sent
 from storebridge.plan.sides import change_of, patch_of
@@ -465,7 +466,7 @@ class _Run:
             to_check = outcome.status in _FINAL and change.action != "delete"
             shown = outcome.record or outcome.shown
             # An outcome is kept before anything more is asked of the store.
-            if to_check and (shown is None or shows_otherwise(change.desired, shown)):
+            if to_check and (shown is None or unlike(change.desired, shown)):
                 sending.unread.append(outcome)
                 kept.append((outcome, False))
             else:

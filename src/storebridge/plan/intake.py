@@ -16,7 +16,7 @@ from storebridge.look import in_turn, look
 from storebridge.models import Collection, LineItem, Product, Record
 from storebridge.models.base import with_article
 from storebridge.models.checks import problems as check
-from storebridge.models.lines import worded
+from storebridge.models.lines import in_words
 from storebridge.parts import says, unsupported
 from storebridge.pictures import Pictures
 from storebridge.plan.changes import is_plain
@@ -125,7 +125,7 @@ class Intake:
             if getattr(record, "customer_id", ""):
                 message = "an id of another store names nobody here (--match id takes it over)"
                 self._note(record.kind, record.label, "customer_id", message, "")
-            record = _without_ids(worded(record))
+            record = _without_ids(in_words(record))
         record = _composed(record)
         if isinstance(record, Product):
             record = self._places.put(record)

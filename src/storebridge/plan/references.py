@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from storebridge.compare import composed, key_for, keyed, names_of, references, renamed
+from storebridge.compare import composed, keyed, names_of, references, reworded, unlike
 from storebridge.models import Record
 from storebridge.plan.chunks import chunks
 from storebridge.plan.file import PlanFile
@@ -16,7 +16,7 @@ from storebridge.plan.spool import Spool
 if TYPE_CHECKING:
     from storebridge.store import Store
 
-__all__ = ["Named", "References", "shows_otherwise", "singles"]
+__all__ = ["Named", "References", "singles"]
 
 R = TypeVar("R", bound=Record)
 
@@ -63,19 +63,10 @@ class Named:
 
     def reworded(self, desired: R, live: Record | None) -> R:
         """Return a record that names others as the live one does, else by their best key."""
-        named = set(keyed(desired))
-        held = set(keyed(live)) if named and live is not None else set[tuple[str, str]]()
-        unlike = named - held
-        if not unlike:
-            return desired
-        for kind in {kind for kind, _ in unlike}:
-            self.find(kind, (name for each, name in unlike if each == kind))
-        words: dict[tuple[str, str], str] = {}
-        for kind, name in unlike:
-            names = self._found.get(f"{kind} {name}", ())
-            shown = next((each for each in names if (kind, each) in held), "")
-            words[kind, name] = shown or key_for(names) or name
-        return renamed(desired, words)
+        others = unlike(desired, live)
+        for kind in {kind for kind, _ in others}:
+            self.find(kind, (name for each, name in others if each == kind))
+        return reworded(desired, live, self._found) if others else desired
 
 
 class References:
@@ -115,12 +106,6 @@ class References:
         """Return the key under which this plan makes a record, "" if it doesn't."""
         key = self._spool.key_of(kind, name)
         return f"={key}" if key else ""
-
-
-def shows_otherwise(desired: Record, shown: Record) -> bool:
-    """Return whether a record refers to others by keys that the store doesn't show."""
-    named = set(keyed(desired))
-    return bool(named) and not named.issubset(keyed(shown))
 
 
 def singles(desired: Record) -> set[str]:

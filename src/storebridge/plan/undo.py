@@ -24,7 +24,7 @@ from storebridge.compare import (
 from storebridge.flow import Status
 from storebridge.ledger import Ledger
 from storebridge.models import Record
-from storebridge.models.lines import worded
+from storebridge.models.lines import in_words
 from storebridge.parts import declared
 from storebridge.pictures import Pictures
 from storebridge.plan.apply import check_store
@@ -278,7 +278,7 @@ def _within(path: str, paths: set[str]) -> bool:
 
 def _anonymous(record: Record) -> Record:
     """Return a record whose elements have no ids: a new record gets new ones."""
-    record, fields = worded(record), {}
+    record, fields = in_words(record), {}
     for name in record.given:
         value = getattr(record, name)
         if isinstance(value, tuple) and value and hasattr(value[0], "id"):

@@ -660,6 +660,18 @@ def test_a_tag_that_comes_while_others_are_written_stays(way: Any) -> None:
     assert (shop.read(id_).tags, ids) == (("b", "c", "hers"), [])
 
 
+def from_a_to_b(id_: str) -> Change[Any]:
+    """Return what moves a product from one collection to another."""
+    return Change(
+        id="1",
+        action="update",
+        part="membership",
+        record_id=id_,
+        desired=Product(collections=("b",)),
+        before=Product(collections=("a",)),
+    )
+
+
 @pytest.mark.parametrize("way", ["direct", "bulk"])
 def test_a_collection_that_a_person_adds_meanwhile_stays(way: Any) -> None:
     def between(request: Request, sandbox: Any) -> Response:
@@ -673,15 +685,7 @@ def test_a_collection_that_a_person_adds_meanwhile_stays(way: Any) -> None:
     [id_] = shop.create(tee())
     shop.update(id_, Product(collections=("a",)), "membership")
     ids.append(id_)
-    change: Change[Any] = Change(
-        id="1",
-        action="update",
-        part="membership",
-        record_id=id_,
-        desired=Product(collections=("b",)),
-        before=Product(collections=("a",)),
-    )
-    [outcome] = shop.write("product", change, way=way)
+    [outcome] = shop.write("product", from_a_to_b(id_), way=way)
     assert outcome.status is Status.APPLIED, outcome
     assert (shop.read(id_).collections, ids) == (("b", "c"), [])
 
@@ -699,15 +703,7 @@ def test_a_product_leaves_no_collection_that_is_gone(shop: Shop, way: Any) -> No
     [id_] = shop.create(tee())
     shop.update(id_, Product(collections=("a",)), "membership")
     shop.sandbox.delete(gone)
-    change: Change[Any] = Change(
-        id="1",
-        action="update",
-        part="membership",
-        record_id=id_,
-        desired=Product(collections=("b",)),
-        before=Product(collections=("a",)),
-    )
-    [outcome] = shop.write("product", change, way=way)
+    [outcome] = shop.write("product", from_a_to_b(id_), way=way)
     assert outcome.status is Status.APPLIED, outcome
     assert shop.read(id_).collections == ("b",)
 
