@@ -29,6 +29,8 @@ __all__ = ["HistoryRow", "StoreState", "data_folder", "is_full"]
 R = TypeVar("R")
 
 _APPLICATION_ID = 0x53425354  # "SBST"
+#: Seconds to wait for another process that writes.
+_PATIENCE = 10
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS store (id TEXT NOT NULL);
@@ -294,19 +296,27 @@ class StoreState:
     def _open(self) -> sqlite3.Connection:
         if not self.path.exists():  # made private before SQLite writes into it
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        db = sqlite3.connect(self.path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        try:
-            self._check(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
+        end = time.monotonic() + _PATIENCE
+        while True:
+            db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            try:
+                self._check(db)
+                return db
+            except BaseException as error:
+                db.close()
+                # Two that make a new file at once: SQLite lets one of them fail at once.
+                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > end:
+                    raise
+            time.sleep(0.02)
 
     def _check(self, db: sqlite3.Connection) -> None:
-        db.execute("PRAGMA busy_timeout = 10000")
+        db.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE}")
+        db.execute("BEGIN")  # the three are of one moment
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        db.execute("COMMIT")
         if tables and application != _APPLICATION_ID:
             raise ConfigError(f"{self.path} is no state file of storebridge; move it away")
         if version > _VERSION:

@@ -216,3 +216,16 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(state):
     state._db.execute("PRAGMA max_page_count = 1000000")
     assert state.facts("a") == {"key": "kept"}
     state.set_facts("a", much, rebuildable=False)
+
+
+def test_many_may_make_the_same_new_file_at_once(tmp_path):
+    def opened(folder):
+        ready.wait()
+        with StoreState("shop:1", folder) as state:
+            return state.path.name
+
+    ready = threading.Barrier(6)
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(20):
+            names = set(pool.map(opened, [tmp_path / str(number)] * 6))
+            assert len(names) == 1
